@@ -1,0 +1,58 @@
+"""Files that survive a kill: content goes to a temporary name first and is renamed when it is whole."""
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from adlib.errors import InputError
+
+
+@contextmanager
+def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a temporary file beside `path`; on leaving without an error it takes the place of `path` at one stroke.
+
+    mode: "w" (UTF-8 text) or "wb". A reader sees the old content or the new, never a part.
+    Raises InputError where the disk is full or the folder cannot be written; `path` is then as it was before.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise InputError(f"Cannot write {path}: {error.strerror or error}; choose a folder you may write to.") from error
+    try:
+        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
+        with os.fdopen(handle, mode, **({} if "b" in mode else {"encoding": "utf-8"})) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InputError(f"The disk is full: cannot write {path}; free some space and start again.") from error
+        raise
+    finally:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write `content` as sorted, indented UTF-8 JSON, at one stroke. NaN is refused: JSON has none."""
+    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    with atomic_write(path) as file:
+        file.write(text + "\n")
+
+
+def sha256_of(path: str | Path) -> str:
+    """Hex sha256 of a file's content."""
+    with open(path, "rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
