@@ -14,10 +14,11 @@ from adlib.errors import InputError
 
 
 @contextmanager
-def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
+def atomic_write(path: str | Path, mode: str = "w", durable: bool = True) -> Iterator[IO[Any]]:
     """Open a temporary file beside `path`; on leaving without an error it takes the place of `path` at one stroke.
 
-    mode: "w" (UTF-8 text) or "wb". A reader sees the old content or the new, never a part.
+    mode: "w" (UTF-8 text) or "wb". A reader sees the old content or the new, never a part. durable: wait until the
+    content is on the disk, so that it also survives a power cut; caches do without.
     Raises InputError where the disk is full or the folder cannot be written; `path` is then as it was before.
     """
     path = Path(path)
@@ -25,13 +26,16 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
     except OSError as error:
-        raise InputError(f"Cannot write {path}: {error.strerror or error}; choose a folder you may write to.") from error
+        raise InputError(
+            f"Cannot write {path}: {error.strerror or error}; choose a folder you may write to."
+        ) from error
     try:
         os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
         with os.fdopen(handle, mode, **({} if "b" in mode else {"encoding": "utf-8"})) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

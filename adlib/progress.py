@@ -6,6 +6,19 @@ from typing import Any
 from tqdm import tqdm
 
 
-def progress(items: Iterable[Any] | None = None, *, total: int | None = None, label: str = "", unit: str = "it") -> tqdm:
-    """A tqdm bar over `items` (or driven by hand with .update(n)); silent where stderr is not a terminal."""
-    return tqdm(items, total=total, desc=label, unit=unit, disable=None, leave=False, dynamic_ncols=True)
+def progress(
+    items: Iterable[Any] | None = None,
+    *,
+    total: int | None = None,
+    label: str = "",
+    unit: str = "it",
+    show: bool = True,
+) -> tqdm:
+    """A tqdm bar over `items` (or driven by hand with .update(n)); silent where stderr is not a terminal.
+
+    show: False silences it everywhere, for work inside work that has a bar already.
+    """
+    # disable=None is tqdm's own rule 'silent where there is no terminal'
+    return tqdm(
+        items, total=total, desc=label, unit=unit, disable=None if show else True, leave=False, dynamic_ncols=True
+    )
