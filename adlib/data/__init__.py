@@ -1,0 +1,7 @@
+"""Images, masks and data sets: from files of any layout to one index, and from any picture to 8-bit RGB."""
+
+from adlib.data.dataset import Dataset, Sample
+from adlib.data.images import content_key, read_image, read_mask, rotate
+from adlib.data.layouts import load_dataset
+
+__all__ = ["Dataset", "Sample", "content_key", "load_dataset", "read_image", "read_mask", "rotate"]

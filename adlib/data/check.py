@@ -1,0 +1,180 @@
+"""A data set before any work goes into it: what is there, what is broken, what it allows (chapters 00, 23)."""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from adlib.data.dataset import Dataset, Sample
+from adlib.data.images import content_key, printable, probe_image, read_mask
+from adlib.data.layouts import load_dataset
+from adlib.errors import InputError
+from adlib.progress import progress
+
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `check_folder` found. ok: a sweep can start, that is, all files can be read and image metrics computed."""
+
+    lines: tuple[str, ...]
+    ok: bool
+    dataset: Dataset | None = None
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+
+@dataclass
+class _Found:
+    sizes: Counter = field(default_factory=Counter)
+    modes: Counter = field(default_factory=Counter)
+    highest: int = 0  # of 16-bit pictures
+    broken: list[str] = field(default_factory=list)
+    empty_masks: list[str] = field(default_factory=list)
+    by_content: dict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
+
+
+def check_folder(
+    path: str | os.PathLike, layout: str = "auto", category: str | None = None, show_progress: bool = False
+) -> Report:
+    """Index a data set, look at every file, and say what can be done with it; nothing is raised for bad files.
+
+    Arguments as for `load_dataset`. Files are read whole but not decoded more than needed to find damage.
+    """
+    try:
+        dataset = load_dataset(path, category, layout)
+    except InputError as error:
+        return Report((str(error), "Next: mend this, then check again."), ok=False)
+    lines, ok = describe(dataset), not _unmeasurable(dataset)
+    found = _look(dataset, show_progress)
+    lines += ["Files", *_file_lines(found)]
+    duplicates = _duplicate_lines(dataset, found)
+    lines += _section("Cannot be used", found.broken)
+    lines += _section("The same image more than once", duplicates)
+    lines += _section("Defective by label, but the mask is empty", found.empty_masks)
+    ok = ok and not found.broken
+    lines.append(_next_step(dataset, found, duplicates))
+    return Report(tuple(lines), ok, dataset)
+
+
+def describe(dataset: Dataset) -> list[str]:
+    """What a data set holds and what can be computed from it, line by line; no file is opened."""
+    layout = f"layout {dataset.layout}, " if dataset.layout else ""
+    lines = [
+        f"{printable(dataset.name)}: {layout}{_count(len(dataset.categories), 'category', 'categories')},"
+        f" {_count(len(dataset.samples), 'image')}"
+    ]
+    for name in dataset.categories:
+        part = dataset.category(name)
+        lines.append(printable(name))
+        for split in ("train", "validation", "test"):
+            kinds = Counter(s.defect for s in part.samples if s.split == split)
+            order = sorted(kinds, key=lambda kind: (kind != "good", kind))
+            counts = ", ".join(f"{kinds[kind]} {printable(kind)}" for kind in order) or "none"
+            lines.append(f"  {split:<15}{counts}")
+        lines += [f"  {what:<15}{answer}" for what, answer in _allows(part)]
+    return lines
+
+
+def _allows(part: Dataset) -> list[tuple[str, str]]:
+    """What one category can be used for, and what it lacks for the rest."""
+    train, held_out, test = len(part.train_good), len(part.validation), part.test
+    defective = [s for s in test if s.label]
+    masked = sum(s.mask is not None for s in defective)
+    thirds = train // 3
+    shots = f"1 to {train}"
+    if thirds:
+        shots += f'; three separate draws up to {thirds}, beyond that selection="random"'
+    lacking = _lacks(part)
+    if not defective:
+        pixels = "not available: no defective test images"
+    elif masked < len(defective):
+        pixels = f"not available: {masked} of {len(defective)} defective test images have a mask"
+    else:
+        pixels = "yes" if not lacking else f"not available: {lacking}"
+    source = f"{held_out} validation images" if held_out else "good training images that a draw leaves over"
+    return [
+        ("shots", shots),
+        ("image metrics", "yes" if not lacking else f"not available: {lacking}"),
+        ("pixel metrics", pixels),
+        ("threshold", f"from {source}"),
+    ]
+
+
+def _lacks(part: Dataset) -> str:
+    labels = {s.label for s in part.test}
+    missing = [word for label, word in ((0, "good"), (1, "defective")) if label not in labels]
+    return f"no {' or '.join(missing)} test images" if missing else ""
+
+
+def _unmeasurable(dataset: Dataset) -> list[str]:
+    return [name for name in dataset.categories if _lacks(dataset.category(name))]
+
+
+def _look(dataset: Dataset, show_progress: bool) -> _Found:
+    found = _Found()
+    for sample in progress(dataset.samples, label="checking", unit="img", show=show_progress):
+        try:
+            probe = probe_image(sample.path)
+            found.by_content[content_key(sample.path)].append(sample)
+            found.sizes[probe.size] += 1
+            found.modes[probe.mode] += 1
+            found.highest = max(found.highest, probe.highest or 0)
+            if sample.mask is not None and not read_mask(sample.mask, probe.size).any():
+                found.empty_masks.append(printable(dataset.relative(sample)))
+        except InputError as error:
+            found.broken.append(f"{printable(dataset.relative(sample))}: {error}")
+    return found
+
+
+def _file_lines(found: _Found) -> list[str]:
+    sizes = [f"{w} x {h} ({n})" for (w, h), n in found.sizes.most_common()]
+    modes = [f"{mode} ({n})" for mode, n in found.modes.most_common()]
+    lines = [f"  {'sizes':<15}{_some(sizes, 5)}", f"  {'modes':<15}{_some(modes, 5)}"]
+    if 0 < found.highest < 65535 // 4:
+        lines.append(f"  16-bit values go up to {found.highest} only: read with window=(0, {found.highest})")
+    return lines
+
+
+def _duplicate_lines(dataset: Dataset, found: _Found) -> list[str]:
+    lines = []
+    for same in found.by_content.values():
+        if len(same) < 2:
+            continue
+        splits, labels = {s.split for s in same}, {s.label for s in same}
+        remark = " - BOTH GOOD AND DEFECTIVE" if len(labels) > 1 else ""
+        if len(splits) > 1:
+            remark += f" - IN {' AND '.join(sorted(splits)).upper()}: results on it are flattered"
+        lines.append(" = ".join(printable(dataset.relative(s)) for s in same) + remark)
+    return sorted(lines, key=lambda line: " - " not in line)
+
+
+def _next_step(dataset: Dataset, found: _Found, duplicates: list[str]) -> str:
+    if found.broken:
+        return f"Next: replace or remove the {_count(len(found.broken), 'image')} above, then check again."
+    if lacking := _unmeasurable(dataset):
+        part = dataset.category(lacking[0])
+        return (
+            f"Next: a detector can be fitted and used, but not measured: {printable(lacking[0])} has {_lacks(part)};"
+            " add some, then check again."
+        )
+    warning = " (see the images above that are there more than once)" if any(" - " in d for d in duplicates) else ""
+    return f"Next: a sweep can start{warning}."
+
+
+def _section(title: str, items: list[str]) -> list[str]:
+    if not items:
+        return []
+    more = [f"  ... and {len(items) - SHOWN} more"] if len(items) > SHOWN else []
+    return [f"{title} ({len(items)})", *(f"  {item}" for item in items[:SHOWN]), *more]
+
+
+def _some(items: Iterable[str], most: int) -> str:
+    items = list(items)
+    return ", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "") or "none"
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,348 @@
+"""Any picture becomes 8-bit RGB, any mask a boolean array, and what cannot is refused in one sentence (chapter 00)."""
+
+import hashlib
+import math
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from adlib.errors import InputError
+
+Picture = str | os.PathLike | Image.Image | np.ndarray
+Window = tuple[float, float]
+
+MAX_PIXELS = 1_000_000_000
+_FULL_SCALE = {"b": 1, "u1": 255, "u2": 65535, "f": 1}
+# PIL's pixel limit is one for the process, and a lazily opened picture breaks where two threads decode it at once.
+_PIL_LOCK = threading.Lock()
+_TRANSPARENT = {"LA", "La", "PA", "RGBA", "RGBa"}
+_DEEP_COLOUR = "adlib: 16-bit colour"
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read_image(image: Picture, window: Window | None = None) -> Image.Image:
+    """A picture as 8-bit RGB, upright (EXIF orientation applied), without metadata.
+
+    image: path; PIL picture; or array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, uint16, bool or float.
+    window: (low, high) in the picture's own units, mapped linearly to 0..255 and clipped; without one the whole range
+    of the type is mapped: 0..65535 for 16 bits (a 12-bit radiograph is then nearly black), 0..1 for floats. Colour
+    files of 16 bits are read by their high bytes and take no window.
+    Transparent parts show black, as composited on a black ground. Of a file with several frames the first is read.
+    Raises InputError where the file is missing, damaged, cut off, larger than MAX_PIXELS or not an image, where
+    floats leave [0, 1] or integers leave 16 bits without a window, and on NaN or infinity.
+    """
+    name = _name(image)
+    if window is not None:
+        window = _checked(window)
+    if isinstance(image, np.ndarray):
+        return Image.fromarray(_to_rgb8(image, window, name))
+    picture = _load(image)
+    with _as_input_error(name):
+        if window is not None and picture.info.get(_DEEP_COLOUR):
+            raise InputError(f"{name} has 16-bit colours, which are read by their high bytes; leave the window out.")
+        if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
+            rgb = Image.fromarray(_to_rgb8(_grey_values(picture, window, name), window, name))
+        elif picture.mode in _TRANSPARENT or "transparency" in picture.info:
+            rgb = Image.fromarray(_to_rgb8(np.asarray(picture.convert("RGBA")), window, name))
+        elif window is not None:
+            rgb = Image.fromarray(_to_rgb8(np.asarray(picture.convert("RGB")), window, name))
+        else:
+            rgb = picture.convert("RGB")
+    rgb.info = {}  # an orientation tag left here would turn the picture a second time
+    return rgb
+
+
+def read_mask(path: str | os.PathLike, size: tuple[int, int] | None = None) -> np.ndarray:
+    """A defect mask: (H, W) bool, True on the defect.
+
+    Any non-zero value is defect: 0/255, 0/1, small class numbers, palette index other than 0, colour other than black.
+    The exception are masks with soft edges, as those of MTD: where an 8- or 16-bit mask holds values above half of its
+    full scale (127; 32767), only those are defect, since the fringe makes a thin crack 1.5 times as large.
+    size: (W, H) of the image that the mask belongs to. Raises InputError if the mask has another, or cannot be read.
+    """
+    mask = _load(path)
+    with _as_input_error(_name(path)):
+        if mask.mode in ("P", "1", "F"):  # in a palette the number is the class, its colour decoration
+            values, half = np.asarray(mask), np.inf
+        elif mask.mode == "I" or mask.mode.startswith("I;16"):
+            values, half = np.asarray(mask), 32767
+        else:
+            values, half = np.asarray(read_image(mask)).max(axis=2), 127
+        mask_array = values > half if values.max() > half else values != 0
+    height, width = mask_array.shape
+    if size is not None and (width, height) != tuple(size):
+        raise InputError(
+            f"The mask {_name(path)} is {width} x {height} pixels but its image is {size[0]} x {size[1]};"
+            " give a mask of the image's size."
+        )
+    return mask_array
+
+
+def content_key(image: Picture) -> str:
+    """64 hex digits that name a picture by its content: the same for equal files, another for other pixels.
+
+    Paths: sha256 of the file's bytes. In memory: sha256 of mode or type, shape, pixels and what else decides the look
+    (palette, transparency, orientation). Raises InputError if a file cannot be read.
+    """
+    name = _name(image)
+    if isinstance(image, np.ndarray):
+        little = image.astype(image.dtype.newbyteorder("<"), copy=False)
+        return hashlib.sha256(f"{little.dtype.str} {image.shape}\n".encode() + little.tobytes()).hexdigest()
+    if not isinstance(image, Image.Image):
+        with _regular_file(image) as file, _as_input_error(name):
+            return hashlib.sha256(file.read()).hexdigest()
+    with _as_input_error(name), _PIL_LOCK:
+        palette = (image.palette.mode, image.palette.tobytes()) if image.palette else None
+        look = (image.mode, image.size, palette, image.info.get("transparency"), _orientation(image))
+        return hashlib.sha256(f"{look}\n".encode() + image.tobytes()).hexdigest()
+
+
+def rotate(image: Image.Image, angle: float) -> Image.Image:
+    """An RGB picture turned about its centre by `angle` degrees, counter-clockwise, at the same size.
+
+    Bilinear; what comes in from outside is the picture reflected at its border (d c b a | a b c d), as in AnomalyDINO's
+    augmentation (Damm et al. 2025). Half turns, and quarter turns of square pictures, are exact.
+    """
+    if image.mode != "RGB":
+        raise InputError(f"rotate takes an RGB picture, not {image.mode}; call read_image first.")
+    if not math.isfinite(angle):
+        raise InputError(f"Cannot rotate by {angle} degrees; give a finite angle.")
+    angle = angle % 360
+    pixels = np.asarray(image)
+    height, width = pixels.shape[:2]
+    if angle % 180 == 0 or (angle % 90 == 0 and height == width):
+        return Image.fromarray(np.ascontiguousarray(np.rot90(pixels, int(angle // 90))))
+    import torch
+    from torch.nn.functional import affine_grid, grid_sample
+
+    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    # From output to input, in units of half a side, y downwards; hence the side ratios beside the sines.
+    back = torch.tensor([[[cos, -sin * height / width, 0.0], [sin * width / height, cos, 0.0]]])
+    values = torch.tensor(pixels).permute(2, 0, 1)[None].float()
+    places = affine_grid(back, [1, 3, height, width], align_corners=False)
+    turned = grid_sample(values, places, mode="bilinear", padding_mode="reflection", align_corners=False)
+    turned = turned[0].add_(0.5).clamp_(0, 255).to(torch.uint8)
+    return Image.fromarray(turned.permute(1, 2, 0).contiguous().numpy())
+
+
+def printable(path: str | os.PathLike) -> str:
+    """A path as one printable line, whatever bytes its name holds."""
+    text = os.fsdecode(path).encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a look at an image file tells: PIL mode, upright (W, H), and the highest value of a 16-bit one."""
+
+    mode: str
+    size: tuple[int, int]
+    highest: int | None = None
+
+
+def probe_image(path: str | os.PathLike) -> Probe:
+    """Mode and size of an image file that is whole, in a fraction of the time of decoding it.
+
+    PNG files are checked by their checksums and JPEG files decoded at an eighth of their size; other formats, and
+    16-bit ones, are decoded. Raises InputError as read_image does.
+    """
+    with _opened(path) as image:
+        mode, size = image.mode, image.size
+        turned = "exif" in image.info and _orientation(image) >= 5
+        if image.format == "PNG" and not mode.startswith("I"):
+            image.verify()
+        elif image.format == "JPEG":
+            image.draft(None, (size[0] // 8, size[1] // 8))
+            image.load()
+        else:
+            picture = _upright(image)
+            highest = picture.getextrema()[1] if mode.startswith("I") else None
+            return Probe(mode, picture.size, highest)
+    return Probe(mode, size[::-1] if turned else size)
+
+
+def _load(image: str | os.PathLike | Image.Image) -> Image.Image:
+    """Decoded and upright; a copy where it was a PIL picture."""
+    if isinstance(image, Image.Image):
+        with _as_input_error(_name(image)), _PIL_LOCK:
+            _refuse_empty(image)
+            return _upright(image)
+    with _opened(image) as picture:
+        return _upright(picture)
+
+
+@contextmanager
+def _opened(path: str | os.PathLike) -> Iterator[Image.Image]:
+    """An image file with its header read; whatever goes wrong within becomes one sentence."""
+    with _regular_file(path) as file, _as_input_error(_name(path)):
+        with _PIL_LOCK:  # 89 Mpixel, PIL's own limit, is less than a line-scan camera delivers
+            limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            try:
+                picture = Image.open(file)
+            finally:
+                Image.MAX_IMAGE_PIXELS = limit
+        if picture.width * picture.height > MAX_PIXELS:
+            raise InputError(f"{_name(path)} claims more than {MAX_PIXELS:,} pixels; cut it into parts.")
+        _refuse_empty(picture)
+        yield picture
+
+
+@contextmanager
+def _regular_file(path: str | os.PathLike) -> Iterator:
+    name = _name(path)
+    try:
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            raise InputError(f"{name} is a folder, not an image; give the path of a file.")
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+            raise InputError(f"{name} is not a regular file; give the path of an image file.")
+        if status.st_size == 0:
+            raise InputError(f"The image {name} is empty (0 bytes); copy it again.")
+        file = open(path, "rb")
+    except FileNotFoundError:
+        raise InputError(f"There is no image {name}; check the path.") from None
+    except PermissionError:
+        raise InputError(f"No permission to read the image {name}; change its access rights.") from None
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"Cannot open the image {name}: {reason}; check the path.") from error
+    with file:
+        yield file
+
+
+@contextmanager
+def _as_input_error(name: str) -> Iterator[None]:
+    """PIL's decoders raise what they please on bad bytes: OSError, SyntaxError, struct.error, IndexError and more."""
+    # Some packages switch this on for the whole process; a half-grey picture must not pass for a good one.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        yield
+    except InputError:
+        raise
+    except UnidentifiedImageError:
+        raise InputError(
+            f"{name} is not an image of a known format, or damaged at its start; save it as PNG, JPEG or TIFF."
+        ) from None
+    except MemoryError as error:
+        raise InputError(f"{name} does not fit into memory; make it smaller.") from error
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"The image {name} is damaged or cut off ({reason}); copy it again.") from error
+
+
+def _name(image: Picture) -> str:
+    """A picture's name for a sentence: one line, printable, whatever the file is called."""
+    if isinstance(image, np.ndarray):
+        return f"the given array {image.shape}"
+    if isinstance(image, Image.Image):
+        image = getattr(image, "filename", "") or "the given picture"
+    if not isinstance(image, str | os.PathLike):
+        raise InputError(f"An image is a path, a PIL picture or a numpy array, not {type(image).__name__}.")
+    return printable(image)
+
+
+def _refuse_empty(image: Image.Image) -> None:
+    if 0 in image.size:
+        raise InputError(
+            f"{_name(image)} has no pixels ({image.width} x {image.height}); give a picture that has some."
+        )
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation, 1 (upright) to 8; damaged EXIF says nothing about it."""
+    try:
+        return image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:
+        return 1
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    deep = image.mode[0] not in "IF" and any(";16" in str(tile) for tile in getattr(image, "tile", ()))
+    image.load()
+    if deep:
+        image.info[_DEEP_COLOUR] = True
+    turn = _UPRIGHT.get(_orientation(image))
+    return image.copy() if turn is None else image.transpose(turn)
+
+
+def _checked(window: Window) -> Window:
+    try:
+        low, high = (float(v) for v in window)
+    except (TypeError, ValueError):
+        low, high = math.nan, math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise InputError(f"A window is two finite numbers (low, high) with low < high, not {window!r}.")
+    return low, high
+
+
+def _grey_values(picture: Image.Image, window: Window | None, name: str) -> np.ndarray:
+    values = np.asarray(picture)
+    if picture.mode == "I":  # 32-bit integers; older PIL versions also read 16-bit PNG files so
+        if window is not None:
+            return values.astype(np.float64)
+        if values.min() < 0 or values.max() > 65535:
+            raise InputError(
+                f"The values of {name} run from {values.min()} to {values.max()}, beyond 16 bits;"
+                " give a window=(low, high)."
+            )
+    return values.astype(np.float32 if picture.mode == "F" else np.uint16)
+
+
+def _to_rgb8(values: np.ndarray, window: Window | None, name: str) -> np.ndarray:
+    """(H, W) or (H, W, 1|3|4) of any accepted type -> (H, W, 3) uint8."""
+    if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (1, 3, 4)):
+        raise InputError(f"An image array is (H, W) or (H, W, 1|3|4), but {name} is not.")
+    if values.size == 0:
+        raise InputError(f"{name} has no pixels; give a picture that has some.")
+    kind = values.dtype.kind
+    full_scale = _FULL_SCALE.get(kind) or _FULL_SCALE.get(f"{kind}{values.dtype.itemsize}")
+    if full_scale is None:
+        raise InputError(f"An image array is uint8, uint16, bool or float, but {name} is {values.dtype}; convert it.")
+    if kind == "f":
+        low, high = float(values.min()), float(values.max())
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise InputError(f"{name} holds NaN or infinite values; replace them first.")
+        if window is None and not (low >= 0 and high <= 1):
+            raise InputError(
+                f"The values of {name} run from {low:g} to {high:g}, not 0 to 1; give a window=(low, high)."
+            )
+    if values.ndim == 2:
+        values = values[..., None]
+    rgb = _eight_bits(values[..., :3], window or (0, full_scale))
+    if values.shape[2] == 4:
+        opacity = _eight_bits(values[..., 3:], (0, full_scale))
+        rgb = ((rgb.astype(np.uint16) * opacity + 127) // 255).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(rgb, (*rgb.shape[:2], 3)))
+
+
+def _eight_bits(values: np.ndarray, window: Window) -> np.ndarray:
+    """Map low..high to 0..255, clipped and rounded."""
+    if values.dtype == np.uint8 and window == (0, 255):
+        return values
+    if values.dtype.kind == "f":
+        return _scale(values, window)
+    # A table: exact, and it never makes a float copy of a large picture.
+    levels = np.arange(np.iinfo(values.dtype).max + 1) if values.dtype.kind == "u" else np.arange(2)
+    return _scale(levels, window)[values.astype(np.intp if values.dtype.kind == "b" else values.dtype, copy=False)]
+
+
+def _scale(values: np.ndarray, window: Window) -> np.ndarray:
+    low, high = window
+    return (np.clip((values - low) / (high - low), 0, 1) * 255 + 0.5).astype(np.uint8)

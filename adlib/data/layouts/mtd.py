@@ -1,0 +1,40 @@
+"""Magnetic Tile Defects as distributed (Huang et al., 'Surface defect saliency of magnetic tile', 2018)."""
+
+from pathlib import Path
+
+from adlib.data.dataset import Dataset, Sample
+from adlib.data.layouts.listing import chosen_categories, images, mask_of, masks_by_stem, split_good, subfolders
+from adlib.errors import InputError
+
+CATEGORY = "mtd"
+FREE = "MT_Free"
+
+
+def matches(path: Path) -> bool:
+    return (path / FREE / "Imgs").is_dir()
+
+
+def load(path: Path, category: str | None = None, split_seed: int = 0) -> Dataset:
+    """Index the tiles: JPEG files are images, PNG files of the same stem their masks.
+
+    No split is published: 80% of the tiles free of defects train, the others and all defective ones test. Which were
+    PatchCore's 80% is not known. The (empty) masks of good tiles are not used.
+    """
+    chosen_categories([CATEGORY], category, path)
+    good = _tiles(path / FREE)
+    if not good:
+        raise InputError(
+            f"The category {CATEGORY} has no good images (*.jpg) in {path / FREE / 'Imgs'}; put some there."
+        )
+    samples = [Sample(p, CATEGORY, split, 0, "good") for p, split in split_good(good, path, split_seed).items()]
+    for folder in subfolders(path):
+        if not folder.name.startswith("MT_") or folder.name == FREE:
+            continue
+        masks = {stem: p for stem, p in masks_by_stem(folder / "Imgs").items() if p.suffix.lower() == ".png"}
+        defect = folder.name.removeprefix("MT_").lower()
+        samples += [Sample(p, CATEGORY, "test", 1, defect, mask_of(p, masks)) for p in _tiles(folder)]
+    return Dataset(path.name, path, tuple(samples))
+
+
+def _tiles(folder: Path) -> list[Path]:
+    return [p for p in images(folder / "Imgs") if p.suffix.lower() in (".jpg", ".jpeg")]

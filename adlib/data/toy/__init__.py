@@ -1,0 +1,201 @@
+"""A drawn data set for industrial anomaly detection: four kinds of part, each good or with a defect of known place.
+
+A part and its defect come from separate random streams, so the same part can be had with and without its defect. It is
+what tests and first examples run on where no real data is at hand; results on it say nothing about real parts.
+"""
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from PIL import Image
+
+from adlib.data.toy import fabric, nut, tile, weld
+from adlib.errors import InputError
+from adlib.files import write_json
+from adlib.progress import progress as progress_bar
+
+_PAINTERS = {"weld": weld, "tile": tile, "nut": nut, "fabric": fabric}
+
+CATEGORIES: dict[str, tuple[str, ...]] = {name: tuple(painter.DEFECTS) for name, painter in _PAINTERS.items()}
+"""Category -> names of its defects."""
+
+MARKER = "toy.json"
+DRAWING = 1  # raise it when the same seed gives another picture, so that old folders are not taken for new ones
+MIN_SIZE = 64
+_MASK_SHARE = 0.3  # the mask holds pixels that show more than this share of the defect's full strength
+_BLOCK = 100_000  # seeds per split and defect, so train and test never share one
+
+
+def _draw(category: str, defect: str | None, seed: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Picture (size, size, 3) uint8 and mask (size, size) uint8 0/255; see `render`."""
+    if category not in CATEGORIES:
+        raise InputError(f"There is no toy category {category!r}; choose one of {', '.join(CATEGORIES)}.")
+    if defect is not None and defect not in CATEGORIES[category]:
+        choice = ", ".join(CATEGORIES[category])
+        raise InputError(f"Toy category {category!r} has no defect {defect!r}; choose None or one of {choice}.")
+    _check_whole("size", size, MIN_SIZE)
+    _check_whole("seed", seed, 0)
+    name = zlib.crc32(category.encode())  # hash() differs from process to process
+    part = np.random.default_rng([seed, name])
+    flaw = np.random.default_rng([seed, name, zlib.crc32((defect or "good").encode())])
+    picture, alpha = _PAINTERS[category].draw(size, part, defect, flaw)
+    mask = alpha > _MASK_SHARE * alpha.max() if defect is not None else np.zeros((size, size), bool)
+    return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8), mask.astype(np.uint8) * 255
+
+
+def _check_whole(name: str, value: int, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise InputError(f"`{name}` is {value!r}; give a whole number of at least {least}.")
+
+
+def render(category: str, defect: str | None = None, seed: int = 0, size: int = 256) -> tuple[np.ndarray, np.ndarray]:
+    """One part, good (`defect` None) or with a defect; the same arguments always give the same picture.
+
+    Returns the RGB picture (size, size, 3) uint8 and the mask (size, size) uint8: 255 on the defect, 0 elsewhere.
+    Raises InputError on an unknown category or defect, a size below 64 and a negative seed.
+    """
+    return _draw(category, defect, seed, size)
+
+
+def pair(category: str, defect: str, seed: int = 0, size: int = 256) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same part with and without a defect.
+
+    Returns (defective picture, good picture, mask), shaped as in `render`; both pictures equal what `render` gives for
+    this seed. They differ on the mask and, where a defect fades out or casts a shadow, faintly around it.
+    """
+    if defect is None:
+        raise InputError("`pair` needs a defect; for a good part alone use `render`.")
+    defective, mask = _draw(category, defect, seed, size)
+    good, _ = _draw(category, None, seed, size)
+    return defective, good, mask
+
+
+def default_toy_root() -> Path:
+    """Where the toy data set lives by default: `$ADLIB_CACHE`/toy, or `toy` in the user's cache folder of adlib."""
+    return Path(os.environ.get("ADLIB_CACHE") or platformdirs.user_cache_dir("adlib")) / "toy"
+
+
+def make_toy(
+    root: str | Path,
+    categories: Sequence[str] | None = None,
+    train: int = 40,
+    test_good: int = 20,
+    test_defective: int = 10,
+    size: int = 256,
+    seed: int = 0,
+    progress: bool = True,
+) -> Path:
+    """Write the toy data set in MVTec AD's layout below `root` and return `root`.
+
+    categories: names from CATEGORIES; None takes all. train, test_good: good pictures per category. test_defective:
+    pictures per defect. A picture depends on seed, size, split and number alone: asking for more keeps the first ones.
+    A category is whole or absent, whenever the process is killed. One made before with the same arguments is left as it
+    is. Raises InputError when it was made with others, and where `root` cannot be written.
+    """
+    root = Path(root)
+    if isinstance(categories, str):
+        raise InputError(f"`categories` is the string {categories!r}; give a list of names, such as [{categories!r}].")
+    names = list(CATEGORIES) if categories is None else list(dict.fromkeys(categories))
+    for name in names:
+        if name not in CATEGORIES:
+            raise InputError(f"There is no toy category {name!r}; choose from {', '.join(CATEGORIES)}.")
+    counts = {"train": train, "test_good": test_good, "test_defective": test_defective}
+    for name, count in counts.items():
+        _check_whole(name, count, 0)
+        if count > _BLOCK:
+            raise InputError(f"`{name}` is {count}; give at most {_BLOCK}.")
+    _check_whole("size", size, MIN_SIZE)
+    _check_whole("seed", seed, 0)
+    arguments = {key: int(value) for key, value in (counts | {"size": size, "seed": seed, "drawing": DRAWING}).items()}
+    missing = [name for name in names if not _is_made(root / name, arguments)]
+    total = sum(train + test_good + test_defective * len(CATEGORIES[name]) for name in missing)
+    with progress_bar(total=total, label="toy data", unit="picture") if progress else _NoBar() as bar:
+        for name in missing:
+            _make_category(root, name, arguments, bar)
+    return root
+
+
+class _NoBar:
+    """Stands in for a progress bar that nobody wants to see."""
+
+    def __enter__(self) -> "_NoBar":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def update(self) -> None: ...
+
+
+def _is_made(folder: Path, arguments: dict[str, int]) -> bool:
+    """Whether `folder` holds this category, made with these arguments; InputError where it holds something else."""
+    if not folder.exists():
+        return False
+    try:
+        made = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        if not isinstance(made, dict):
+            raise ValueError("not an object")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder} is there but has no readable {MARKER}, so it is not a toy category; choose another root."
+        ) from error
+    for key, value in arguments.items():
+        if made.get(key) != value:
+            raise InputError(
+                f"{folder} was made with {key} {made.get(key)}, not {value}; delete it or choose another root."
+            )
+    return True
+
+
+def _plan(category: str, arguments: dict[str, int]) -> list[tuple[str, str | None, int]]:
+    """(folder below the category, defect, seed) of every picture; each split and defect has its own block of seeds."""
+    splits = [("train/good", None, "train"), ("test/good", None, "test_good")]
+    splits += [(f"test/{defect}", defect, "test_defective") for defect in CATEGORIES[category]]
+    first = arguments["seed"] * _BLOCK * 10
+    return [
+        (folder, defect, first + block * _BLOCK + index)
+        for block, (folder, defect, count) in enumerate(splits)
+        for index in range(arguments[count])
+    ]
+
+
+def _make_category(root: Path, category: str, arguments: dict[str, int], bar: object) -> None:
+    """Draw a category into a hidden folder beside its place, and rename that when it is whole."""
+    temporary = None
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{category}.", suffix=".part", dir=root))
+        temporary.chmod(0o755)  # mkdtemp makes folders that only their owner can read
+        for folder, defect, seed in _plan(category, arguments):
+            picture, mask = _draw(category, defect, seed, arguments["size"])
+            number = f"{seed % _BLOCK:03d}"
+            _save(picture, temporary / folder / f"{number}.png")
+            if defect is not None:
+                _save(mask, temporary / "ground_truth" / defect / f"{number}_mask.png")
+            bar.update()
+        write_json(temporary / MARKER, arguments)
+        try:
+            os.rename(temporary, root / category)
+        except OSError:
+            if not _is_made(root / category, arguments):  # another process may have been quicker
+                raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InputError(f"The disk is full: cannot write {root}; free some space and start again.") from error
+        reason = error.strerror or error
+        raise InputError(f"Cannot write {root / category}: {reason}; choose a root you may write to.") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _save(picture: np.ndarray, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path, compress_level=1)
