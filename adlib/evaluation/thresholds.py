@@ -1,0 +1,86 @@
+"""Thresholds that keep a promise: split conformal prediction on held-out good images (chapter 01).
+
+Vovk, Gammerman & Shafer, "Algorithmic Learning in a Random World" (2005); as a test for outliers: Bates, Candès, Lei,
+Romano & Sesia, "Testing for outliers with conformal p-values", Annals of Statistics 51 (2023). A threshold tuned on the
+test set promises nothing; the oracle of that kind is `adlib.evaluation.f1max`, and says so.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from adlib.errors import InputError
+
+# 20 * (1 - 0.05) must give 19 whichever way 0.05 is rounded in binary: a rank is a count, this slack is far below one.
+_ROUNDING = 1e-9
+
+
+def finite_scores(scores: ArrayLike, name: str = "scores") -> np.ndarray:
+    """`scores` as a float array of any shape: float32 and float64 as they are, other real numbers as float64.
+
+    Raises InputError, naming `name`, where a value is NaN, infinite or no real number: NaN compares as 'good' with
+    everything, so it must not get as far as a comparison.
+    """
+    array = np.asarray(scores)
+    if array.size and array.dtype.kind not in "biuf":
+        raise InputError(f"{name} must hold real numbers, not {array.dtype}; give one float for each score.")
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
+    if not np.isfinite(array).all():
+        bad = int(np.count_nonzero(~np.isfinite(array)))
+        raise InputError(f"{name} holds {bad} NaN or infinite values; look for them where the scores are made.")
+    return array
+
+
+def conformal_threshold(good_scores: ArrayLike, false_alarm_rate: float) -> float:
+    """The threshold that raises false alarms on at most a share `false_alarm_rate` of good images.
+
+    good_scores: (n,) image scores of n good images that were in no way used to fit the detector.
+    false_alarm_rate: a, in (0, 1).
+    Returns the ceil((n + 1)(1 - a))-th smallest of them; `decide` then calls a score above it defective.
+
+    The guarantee holds for every n and every detector: if the n held-out images and a new good image are exchangeable
+    (drawn alike, in no order that matters), the probability that the new image's score exceeds the threshold is at most
+    a, and at least a - 1 / (n + 1) where no two scores tie. The probability is marginal, over the draw of the held-out
+    images AND the new one: for one fixed set of them, the rate over all future images scatters around it (for
+    continuous scores it follows a Beta distribution, which narrows as n grows).
+
+    Raises InputError where n is too small for that rate (the rank would exceed n), and for NaN or infinite scores.
+    """
+    scores = finite_scores(good_scores, "good_scores")
+    if scores.ndim != 1:
+        raise InputError(f"good_scores must be one score for each good image, (n,), not of shape {scores.shape}.")
+    if not 0 < false_alarm_rate < 1:
+        raise InputError(f"false_alarm_rate must lie between 0 and 1, not {false_alarm_rate}; 0.05 means 1 in 20.")
+    n = len(scores)
+    rank = max(1, math.ceil((n + 1) * (1 - false_alarm_rate) - _ROUNDING))
+    if rank > n:
+        needed = math.ceil((1 - _ROUNDING) / false_alarm_rate) - 1
+        raise InputError(
+            f"A false-alarm rate of {false_alarm_rate:g} needs at least {needed} held-out good images, and there are "
+            f"{n}; hold out more or accept a higher rate."
+        )
+    return float(np.partition(scores, rank - 1)[rank - 1])
+
+
+def smallest_false_alarm_rate(n: int) -> float:
+    """The smallest rate that `conformal_threshold` can promise with n held-out good images: 1 / (n + 1).
+
+    Raises InputError if n < 1.
+    """
+    if n < 1:
+        raise InputError(f"A threshold needs at least 1 held-out good image, not {n}.")
+    return 1 / (n + 1)
+
+
+def decide(scores: ArrayLike, threshold: float) -> np.ndarray:
+    """True where a score lies above the threshold ('defective'); a score equal to it is good.
+
+    scores: any shape, image scores or an anomaly map. Returns bool of the same shape.
+    Raises InputError for NaN or infinite scores and for a threshold that is NaN.
+    """
+    if math.isnan(threshold):
+        raise InputError("The threshold is NaN, which calls every image good; compute it from finite scores.")
+    # As float64: NumPy 2 would otherwise round the threshold to float32 and move scores across it.
+    return finite_scores(scores).astype(np.float64, copy=False) > float(threshold)
