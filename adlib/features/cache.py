@@ -1,0 +1,76 @@
+"""Features on disk, keyed by the picture's content and by everything that shaped them.
+
+A file a (picture, layer): a change of any key gives another file, so an entry never has to be invalidated. A corrupt
+or half-written file is dropped and computed again; a full disk turns the cache off with one warning and the work goes
+on without it.
+"""
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from platformdirs import user_cache_dir
+from safetensors import SafetensorError
+from safetensors.torch import load as load_bytes
+from safetensors.torch import save as save_bytes
+from torch import Tensor
+
+from adlib.errors import InputError
+from adlib.files import atomic_write
+
+
+def default_cache_folder() -> Path:
+    """`$ADLIB_CACHE`, else the user's cache folder of this platform."""
+    return Path(os.environ.get("ADLIB_CACHE") or user_cache_dir("adlib"))
+
+
+def digest(content: Mapping[str, Any]) -> str:
+    """16 hex digits that name a mapping of plain values."""
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class TensorCache:
+    """A folder of tensors: `get(kind, key)` and `put(kind, key, tensors)`.
+
+    kind: plain values that shaped the tensors (network, weights, preprocessing); key: what was looked at.
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self.folder = Path(folder) if folder is not None else default_cache_folder() / "features"
+        self._writable = True
+
+    def get(self, kind: str, key: str) -> dict[str, Tensor] | None:
+        """The tensors stored under (kind, key), or None where there are none or the file is damaged."""
+        path = self._path(kind, key)
+        try:
+            return load_bytes(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, SafetensorError):
+            path.unlink(missing_ok=True)
+            return None
+
+    def put(self, kind: str, key: str, tensors: Mapping[str, Tensor]) -> None:
+        """Store tensors; silent where the cache was turned off by an earlier failure."""
+        if not self._writable:
+            return
+        try:
+            with atomic_write(self._path(kind, key), "wb", durable=False) as file:
+                file.write(
+                    save_bytes({name: t.detach().to("cpu", torch.float32).contiguous() for name, t in tensors.items()})
+                )
+        except (OSError, InputError) as error:
+            self._writable = False
+            warnings.warn(f"The feature cache is off from here on: {error}", stacklevel=2)
+
+    def __contains__(self, item: tuple[str, str]) -> bool:
+        return self._path(*item).exists()
+
+    def _path(self, kind: str, key: str) -> Path:
+        return self.folder / kind / key[:2] / f"{key}.safetensors"

@@ -1,0 +1,140 @@
+"""Pictures in, feature maps out: decoding runs ahead in threads while the network works, and a cache spares both."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adlib.data.images import content_key, read_image, rotate
+from adlib.errors import InputError
+from adlib.features.backbones import Backbone
+from adlib.features.cache import TensorCache, digest
+from adlib.features.patches import Frame, Preprocess
+from adlib.progress import progress
+
+# Raise it whenever the same picture and settings come to give other features, so that old cache files are not used.
+FEATURES_VERSION = 1
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """What the network says of one picture: maps (layer -> (C, h, w) float32), their frame and the picture's key."""
+
+    maps: dict[str, Tensor]
+    frame: Frame
+    key: str
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """Everything that shapes features apart from the picture itself."""
+
+    layers: tuple[str, ...]
+    preprocess: Preprocess
+    window: tuple[float, float] | None = None
+
+    def kind(self, backbone: Backbone, layer: str, angle: float) -> str:
+        """The cache folder of one layer's features."""
+        shaped_by = {
+            "version": FEATURES_VERSION,
+            "backbone": backbone.name,
+            "weights": backbone.weights_sha256,
+            "precision": backbone.precision,
+            "preprocess": asdict(self.preprocess),
+            "window": self.window,
+            "angle": angle,
+            "layer": layer,
+        }
+        return f"{backbone.name}-{layer}-{digest(shaped_by)}"
+
+
+def extract(
+    backbone: Backbone,
+    images: Sequence[Any],
+    spec: FeatureSpec,
+    angles: Sequence[float] = (0,),
+    cache: TensorCache | None = None,
+    show_progress: bool = False,
+    label: str = "features",
+) -> Iterator[ImageFeatures]:
+    """Features of every picture at every angle, in order: all angles of the first picture, then the second's.
+
+    images: paths, PIL pictures or arrays (see `read_image`); angles: degrees, counter-clockwise, border reflected.
+    Raises InputError, with the picture's name, on the first picture that cannot be read.
+    """
+    unknown = [layer for layer in spec.layers if layer not in backbone.layers]
+    if unknown:
+        raise InputError(f"{backbone.name} has no layer {unknown[0]!r}; it offers {', '.join(backbone.layers)}.")
+    views = [(image, angle) for image in images for angle in angles]
+    windows = [views[start : start + BATCH] for start in range(0, len(views), BATCH)]
+    bar = progress(total=len(views), label=label, unit="img", show=show_progress)
+    with ThreadPoolExecutor(max_workers=2) as pool, bar:
+
+        def start(window: list[tuple[Any, float]]) -> list[Future]:
+            return [pool.submit(_load, backbone, spec, cache, image, angle) for image, angle in window]
+
+        ahead = start(windows[0]) if windows else []
+        for number in range(len(windows)):
+            loaded = [future.result() for future in ahead]
+            ahead = start(windows[number + 1]) if number + 1 < len(windows) else []
+            yield from _finish(backbone, spec, cache, loaded)
+            bar.update(len(loaded))
+
+
+@dataclass
+class _Loaded:
+    key: str
+    angle: float
+    frame: Frame
+    maps: dict[str, Tensor]  # what the cache held
+    pixels: Tensor | None  # network input, where anything has to be computed
+
+
+def _load(backbone: Backbone, spec: FeatureSpec, cache: TensorCache | None, image: Any, angle: float) -> _Loaded:
+    key = content_key(image)
+    if cache is not None:
+        maps, frame = {}, None
+        for layer in spec.layers:
+            entry = cache.get(spec.kind(backbone, layer, angle), key)
+            if entry is None:
+                break
+            maps[layer], frame = entry["map"], _frame_from(entry["frame"])
+        else:
+            return _Loaded(key, angle, frame, maps, None)
+    picture = read_image(image, window=spec.window)
+    if angle:
+        picture = rotate(picture, angle)
+    pixels, frame = spec.preprocess(picture)
+    return _Loaded(key, angle, frame, {}, pixels)
+
+
+def _finish(
+    backbone: Backbone, spec: FeatureSpec, cache: TensorCache | None, loaded: list[_Loaded]
+) -> Iterator[ImageFeatures]:
+    missing = [item for item in loaded if item.pixels is not None]
+    for shape in dict.fromkeys(item.pixels.shape for item in missing):
+        group = [item for item in missing if item.pixels.shape == shape]
+        batch = torch.stack([item.pixels for item in group]).to(backbone.device, non_blocking=True)
+        outputs = backbone(batch, spec.layers)
+        for row, item in enumerate(group):
+            item.maps = {layer: outputs[layer][row].contiguous() for layer in spec.layers}
+            if cache is not None:
+                frame = _frame_tensor(item.frame)
+                for layer, values in item.maps.items():
+                    cache.put(spec.kind(backbone, layer, item.angle), item.key, {"map": values, "frame": frame})
+    for item in loaded:
+        maps = {layer: values.to(backbone.device) for layer, values in item.maps.items()}
+        yield ImageFeatures(maps, item.frame, item.key)
+
+
+def _frame_tensor(frame: Frame) -> Tensor:
+    return torch.tensor([*frame.original, *frame.resized, frame.top, frame.left, *frame.seen, frame.centred]).float()
+
+
+def _frame_from(values: Tensor) -> Frame:
+    height, width, h, w, top, left, seen_h, seen_w, centred = (int(v) for v in values)
+    return Frame((height, width), (h, w), top, left, (seen_h, seen_w), bool(centred))

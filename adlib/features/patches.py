@@ -1,0 +1,199 @@
+"""From a picture to network input, from feature maps to patch vectors, and from patch scores back to pixels.
+
+Three small things live here because they must agree on geometry: `Preprocess` says how a picture is resized and
+cropped, `Frame` remembers where the network looked, so that every anomaly map can return to ORIGINAL pixel
+coordinates, and `patch_vectors` turns feature maps into one vector a patch (PatchCore: Roth et al. 2022, sec. 3.1;
+chapters 06 and 20; AnomalyDINO: Damm et al. 2025, sec. 3.1; chapter 21).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+from torch import Tensor
+
+from adlib.errors import InputError
+
+ASPECTS = ("keep", "square")
+INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+POOLINGS = ("mean", "official")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where the network looked: sizes are (height, width) in pixels, offsets count in the resized picture."""
+
+    original: tuple[int, int]
+    resized: tuple[int, int]
+    top: int
+    left: int
+    seen: tuple[int, int]
+    centred: bool
+
+    def network_map(self, grid: np.ndarray, sigma: float) -> np.ndarray:
+        """Patch scores (h, w) -> float32 map of the network's input, bilinear, then a Gaussian of `sigma` pixels."""
+        return _smooth(_upsample(grid, self.seen), sigma)
+
+    def original_map(self, grid: np.ndarray, sigma: float, smooth_original: bool) -> np.ndarray:
+        """Patch scores (h, w) -> float32 map in original pixels; NaN outside a centre crop, where nothing was seen.
+
+        smooth_original: the Gaussian counts original pixels (AnomalyDINO) or the network's (PatchCore).
+        """
+        box = self.seen_box
+        size = (box[2] - box[0], box[3] - box[1])
+        if smooth_original:
+            inside = _smooth(_upsample(grid, size), sigma)
+        else:
+            inside = _upsample(self.network_map(grid, sigma), size)
+        if size == self.original:
+            return inside
+        # A strip lost because sides must be multiples of the patch takes its nearest neighbour's values; what a
+        # centre crop cut away was never looked at.
+        filler = {"mode": "constant", "constant_values": np.nan} if self.centred else {"mode": "edge"}
+        (height, width), (top, left, bottom, right) = self.original, box
+        return np.pad(inside, ((top, height - bottom), (left, width - right)), **filler)
+
+    @property
+    def seen_box(self) -> tuple[int, int, int, int]:
+        """(top, left, bottom, right) of what the network saw, in original pixels."""
+        scale_y, scale_x = self.original[0] / self.resized[0], self.original[1] / self.resized[1]
+        bottom, right = self.top + self.seen[0], self.left + self.seen[1]
+        return (
+            round(self.top * scale_y),
+            round(self.left * scale_x),
+            round(bottom * scale_y),
+            round(right * scale_x),
+        )
+
+
+def _upsample(grid: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    grid = torch.as_tensor(np.asarray(grid, dtype=np.float32))[None, None]
+    return F.interpolate(grid, size=size, mode="bilinear", align_corners=False)[0, 0].numpy()
+
+
+def _smooth(values: np.ndarray, sigma: float) -> np.ndarray:
+    return gaussian_filter(values, sigma) if sigma > 0 else values
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How a picture becomes network input: resize, then crop.
+
+    resize: pixels of the shorter side (aspect "keep") or of both sides (aspect "square"); None leaves the size.
+    crop: side of a centre crop in pixels, None for none. It hides the border from the detector; see `Frame`.
+    multiple: sides are cut at the bottom and right to multiples of this (14 for DINOv2's patches).
+    """
+
+    resize: int | None = 256
+    crop: int | None = None
+    aspect: str = "keep"
+    interpolation: str = "bilinear"
+    multiple: int = 1
+
+    def __post_init__(self) -> None:
+        if self.aspect not in ASPECTS:
+            raise InputError(f"Unknown aspect {self.aspect!r}; choose one of {', '.join(ASPECTS)}.")
+        if self.interpolation not in INTERPOLATIONS:
+            raise InputError(
+                f"Unknown interpolation {self.interpolation!r}; choose one of {', '.join(INTERPOLATIONS)}."
+            )
+        for name, value in (("resize", self.resize), ("crop", self.crop)):
+            if value is not None and value < 16:
+                raise InputError(f"{name} must be at least 16 pixels, not {value}.")
+        if self.crop is not None and self.resize is not None and self.crop > self.resize:
+            raise InputError(f"crop ({self.crop}) cannot be larger than resize ({self.resize}).")
+
+    def __call__(self, image: Image.Image) -> tuple[Tensor, Frame]:
+        """RGB picture -> (3, h, w) float32 in [0, 1] and the frame that leads back.
+
+        Raises InputError where the picture is too narrow to keep one patch.
+        """
+        width, height = image.size
+        resized = self._resized_size(height, width)
+        if resized != (height, width):
+            # PIL's filters are antialiased when they shrink, as both official codes have it.
+            image = image.resize(resized[::-1], INTERPOLATIONS[self.interpolation])
+        top = left = 0
+        seen = resized
+        if self.crop is not None:
+            seen = (min(self.crop, resized[0]), min(self.crop, resized[1]))
+            top, left = round((resized[0] - seen[0]) / 2), round((resized[1] - seen[1]) / 2)
+        seen = (seen[0] // self.multiple * self.multiple, seen[1] // self.multiple * self.multiple)
+        if 0 in seen:
+            raise InputError(
+                f"A picture of {width} x {height} pixels becomes {resized[1]} x {resized[0]} and holds no patch "
+                f"of {self.multiple} pixels; choose a larger resize."
+            )
+        pixels = np.asarray(image)[top : top + seen[0], left : left + seen[1]]
+        tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float().div_(255)
+        return tensor, Frame((height, width), resized, top, left, seen, centred=self.crop is not None)
+
+    def mask(self, mask: np.ndarray, frame: Frame) -> np.ndarray:
+        """Defect mask (H, W) bool -> the network's frame (h, w) bool; a pixel counts where it is defect throughout."""
+        image = Image.fromarray(mask.astype(np.uint8) * 255)
+        if frame.resized != frame.original:
+            image = image.resize(frame.resized[::-1], INTERPOLATIONS[self.interpolation])
+        (height, width), top, left = frame.seen, frame.top, frame.left
+        return np.asarray(image)[top : top + height, left : left + width] == 255
+
+    def _resized_size(self, height: int, width: int) -> tuple[int, int]:
+        if self.resize is None:
+            return height, width
+        if self.aspect == "square":
+            return self.resize, self.resize
+        if height <= width:
+            return self.resize, max(1, int(self.resize * width / height))
+        return max(1, int(self.resize * height / width)), self.resize
+
+
+def grid_size(maps: Mapping[str, Tensor]) -> tuple[int, int]:
+    """(h, w) of the finest of several feature maps."""
+    return max((tuple(m.shape[1:]) for m in maps.values()), key=lambda size: size[0] * size[1])
+
+
+def patch_vectors(
+    maps: Mapping[str, Tensor], neighbourhood: int = 3, pooling: str = "mean", dims: int = 1024
+) -> tuple[Tensor, tuple[int, int]]:
+    """Feature maps of one picture -> one vector a patch, on the grid of the finest map.
+
+    maps: layer name -> (C, h, w), in the order in which they are stacked. Every map is brought bilinearly to the
+    largest grid. neighbourhood: odd side p of the window around each patch (PatchCore's 'locally aware patch').
+    pooling "mean": the window's mean, border windows over what they hold; sum of C over the layers dims.
+    pooling "official": as patchcore-inspection computes it: the C x p x p values of the zero-padded window are
+    pooled adaptively to `dims`, the layers stacked and pooled again to `dims`.
+    Returns vectors (h * w, D) float32, row by row, and (h, w). Raises InputError on an even or negative window.
+    """
+    if neighbourhood < 1 or neighbourhood % 2 == 0:
+        raise InputError(f"neighbourhood must be an odd number of at least 1, not {neighbourhood}.")
+    if pooling not in POOLINGS:
+        raise InputError(f"Unknown pooling {pooling!r}; choose one of {', '.join(POOLINGS)}.")
+    grid = grid_size(maps)
+    pool = _mean_window if pooling == "mean" else _official_window
+    layers = [_to_grid(pool(m, neighbourhood, dims), grid) for m in maps.values()]
+    if pooling == "mean":
+        return torch.cat(layers).flatten(1).T.contiguous(), grid
+    stacked = torch.stack(layers).flatten(2).permute(2, 0, 1)  # (patches, layers, dims)
+    return F.adaptive_avg_pool1d(stacked.flatten(1)[:, None], dims)[:, 0].contiguous(), grid
+
+
+def _mean_window(features: Tensor, side: int, _dims: int) -> Tensor:
+    if side == 1:
+        return features
+    return F.avg_pool2d(features[None], side, stride=1, padding=side // 2, count_include_pad=False)[0]
+
+
+def _official_window(features: Tensor, side: int, dims: int) -> Tensor:
+    _, height, width = features.shape
+    windows = F.unfold(features[None], side, padding=side // 2)[0].T  # (patches, C * side * side)
+    pooled = F.adaptive_avg_pool1d(windows[:, None], dims)[:, 0]
+    return pooled.T.reshape(dims, height, width)
+
+
+def _to_grid(features: Tensor, grid: tuple[int, int]) -> Tensor:
+    if tuple(features.shape[1:]) == grid:
+        return features
+    return F.interpolate(features[None], size=grid, mode="bilinear", align_corners=False)[0]

@@ -1,0 +1,90 @@
+"""Vision transformers: images to patch tokens, each network with its own rule for the positions (chapter 21).
+
+timm holds the blocks; what stands here is what comes before and after them. timm resamples a learned position embedding
+to the wanted number of patches with antialiasing. DINOv2 (Oquab et al. 2024) was published with another rule, and
+AnomalyDINO's numbers (Damm et al. 2025) come from it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class PositionRule:
+    """How a learned position embedding reaches another patch grid: bicubic, with two particulars.
+
+    offset: added to the wanted number of patches per side before it is divided by the native number. The quotient is
+    the scale that places the samples, so an offset shifts them slightly. 0: the scale is exactly wanted / native.
+    antialias: whether the cubic kernel widens when the grid shrinks (it then also has a = -0.5 instead of -0.75).
+    """
+
+    offset: float
+    antialias: bool
+
+
+# facebookresearch/dinov2, hub/backbones.py: the first networks keep a historical offset, those with registers do not.
+DINOV2_POSITIONS = PositionRule(offset=0.1, antialias=False)
+ANTIALIASED_POSITIONS = PositionRule(offset=0.0, antialias=True)  # DINOv2 with registers; timm's rule for the others
+
+
+def resample_positions(
+    positions: Tensor, native: tuple[int, int], wanted: tuple[int, int], rule: PositionRule
+) -> Tensor:
+    """Position embedding of a `wanted` = (rows, columns) patch grid, from the one learned on the `native` grid.
+
+    positions: (1, native rows * native columns, C), row by row. Returns (1, rows * columns, C) float32; on the native
+    grid the embedding itself, untouched.
+    """
+    if wanted == native:
+        return positions.float()
+    grid = positions.float().reshape(1, *native, -1).permute(0, 3, 1, 2)
+    if rule.offset:
+        scale = tuple((want + rule.offset) / have for want, have in zip(wanted, native, strict=True))
+        grid = F.interpolate(grid, scale_factor=scale, mode="bicubic", antialias=rule.antialias)
+    else:
+        grid = F.interpolate(grid, size=wanted, mode="bicubic", antialias=rule.antialias)
+    assert grid.shape[-2:] == wanted
+    return grid.flatten(2).transpose(1, 2)
+
+
+def patch_maps(
+    network: nn.Module, images: Tensor, rule: PositionRule | None, blocks: Iterable[int], norm: bool
+) -> tuple[dict[int, Tensor], Tensor | None]:
+    """Patch tokens of some blocks of a timm vision transformer, laid out as maps.
+
+    images: (B, 3, H, W), normalised, sides multiples of the patch size. rule: None for a network with rotary positions.
+    blocks: 1-based; norm: whether the tokens after the final norm are wanted too. Runs no block beyond the last wanted.
+    Returns ({block: (B, C, h, w)} without the norm, (B, C, h, w) after the norm or None). Class and register tokens
+    take part in the attention and are left out of the maps.
+    """
+    wanted = set(blocks)
+    patches = network.patch_embed.proj(images)
+    grid = (patches.shape[-2], patches.shape[-1])
+    patches = patches.flatten(2).transpose(1, 2).float()  # the residual stream stays float32, also under autocast
+    prefix = [token for token in (network.cls_token, getattr(network, "reg_token", None)) if token is not None]
+    prefix = torch.cat(prefix, dim=1)
+    block_options = {}
+    if rule is None:
+        block_options["rope"] = network.rope.get_embed(shape=grid)
+    else:
+        native = tuple(network.patch_embed.grid_size)
+        # The embedding covers the patches and, in most networks, the class token in front of them.
+        covered = network.pos_embed.shape[1] - native[0] * native[1]
+        prefix = torch.cat([prefix[:, :covered] + network.pos_embed[:, :covered], prefix[:, covered:]], dim=1)
+        patches = patches + resample_positions(network.pos_embed[:, covered:], native, grid, rule)
+    tokens = torch.cat([prefix.expand(len(images), -1, -1), patches], dim=1)
+
+    def as_map(values: Tensor) -> Tensor:
+        return values[:, prefix.shape[1] :].transpose(1, 2).unflatten(2, grid)
+
+    depth = len(network.blocks) if norm else max(wanted)
+    maps = {}
+    for number, block in enumerate(network.blocks[:depth], start=1):
+        tokens = block(tokens, **block_options)
+        if number in wanted:
+            maps[number] = as_map(tokens)
+    return maps, as_map(network.norm(tokens)) if norm else None

@@ -1,0 +1,225 @@
+"""Where a network's weights come from, and how a checkpoint of any known layout becomes timm's.
+
+Sought in this order: a path given by the caller; `$ADLIB_WEIGHTS`; an installed package; the hub's cache; the hub.
+"""
+
+import importlib.util
+import os
+import pickle
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from adlib.download import DownloadError, download, matches
+from adlib.errors import InputError
+from adlib.files import sha256_of
+
+ENVIRONMENT_VARIABLE = "ADLIB_WEIGHTS"
+# Classification heads of the known layouts: nobody here needs them, and their size follows the data set.
+_HEADS = ("fc.", "_fc.", "classifier.", "head.")
+
+
+@dataclass(frozen=True)
+class Package:
+    """An installed package that carries a checkpoint: its name on the index, its module, the file inside it."""
+
+    distribution: str
+    module: str
+    file: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """A network's official weights.
+
+    backbone: our name. file: the official file name, also used in the hub's cache. url: where it is.
+    hub_repository: Hugging Face repository with the same weights as `model.safetensors`.
+    sha256: hex digits of the content, as many as are known ("": none).
+    """
+
+    backbone: str
+    file: str
+    url: str
+    hub_repository: str
+    sha256: str = ""
+    package: Package | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names under which the weights may lie in `$ADLIB_WEIGHTS`, the official one first."""
+        repository = self.hub_repository.rpartition("/")[2]
+        stems = (repository, repository.partition(".")[0], self.backbone)
+        names = [self.file, f"{repository}/model.safetensors"]
+        names += [stem + suffix for stem in stems for suffix in (".safetensors", ".pth")]
+        return tuple(dict.fromkeys(names + ([self.package.file] if self.package else [])))
+
+
+@dataclass(frozen=True)
+class FoundWeights:
+    """A checkpoint on disk: its path, its sha256, and `source`: "file", "package <name>" or "hub"."""
+
+    path: Path
+    sha256: str
+    source: str
+
+
+def find_weights(published: Published, path: str | Path | None = None) -> FoundWeights:
+    """The first checkpoint of `published` in the order above; downloads only where no source before the hub has it.
+
+    path: a checkpoint file, which then is the only source. `$ADLIB_WEIGHTS`: a file, or a folder of official names.
+    Raises InputError naming the missing file, its URL, its sha256 where known, and the two ways to provide it.
+    """
+    place, source = _search(published, path)
+    digest = sha256_of(place)
+    if place.name == published.file and not digest.startswith(published.sha256):
+        raise InputError(
+            f"{place} is damaged or not the official file: its sha256 is {digest[:16]}... and must begin with "
+            f"{published.sha256}; delete it and fetch {published.url} again."
+        )
+    return FoundWeights(place, digest, source)
+
+
+def _search(published: Published, path: str | Path | None) -> tuple[Path, str]:
+    if path is not None:
+        return _existing_file(Path(path).expanduser(), "weights="), "file"
+    if from_environment := os.environ.get(ENVIRONMENT_VARIABLE):
+        place = Path(from_environment).expanduser()
+        if not place.is_dir():
+            return _existing_file(place, f"${ENVIRONMENT_VARIABLE}"), "file"
+        for name in published.names:
+            if (place / name).is_file():
+                return place / name, "file"
+    if published.package and (inside := _in_package(published.package)):
+        return inside, f"package {published.package.distribution}"
+    checkpoints = Path(torch.hub.get_dir()) / "checkpoints"
+    if matches(checkpoints / published.file, published.sha256):
+        return checkpoints / published.file, "hub"
+    from huggingface_hub import try_to_load_from_cache  # imported late: only a search that got this far needs it
+
+    cached = try_to_load_from_cache(published.hub_repository, "model.safetensors")
+    if isinstance(cached, str):
+        return Path(cached), "hub"
+    try:
+        return download(published.url, checkpoints / published.file, sha256_prefix=published.sha256), "hub"
+    except DownloadError as error:
+        digest = f", sha256 {published.sha256}{'...' if len(published.sha256) < 64 else ''}" if published.sha256 else ""
+        raise InputError(
+            f"The weights of {published.backbone} are missing: {published.file} ({published.url}{digest}) could not be "
+            f"downloaded: {error.reason}; fetch the file elsewhere and give its path as weights= (--weights), "
+            f"or put it into a folder and set ${ENVIRONMENT_VARIABLE} to that folder."
+        ) from error
+
+
+def _existing_file(path: Path, argument: str) -> Path:
+    if not path.is_file():
+        raise InputError(f"{argument} names {path}, which is not a file; give the path of a .pth or .safetensors file.")
+    return path
+
+
+def _in_package(package: Package) -> Path | None:
+    """The file inside an installed package, found without importing it; None where it is not installed."""
+    spec = importlib.util.find_spec(package.module)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        if (Path(folder) / package.file).is_file():
+            return Path(folder) / package.file
+    return None
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors or PyTorch file, in their order, floats as float32, on the CPU.
+
+    A PyTorch file may wrap them as {"model": ...} or {"state_dict": ...}; it is read with weights_only=True, so it
+    cannot run code. Raises InputError for a file that holds anything else.
+    """
+    path = Path(path)
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror or error}; check path and permissions.") from error
+    except Exception as error:  # safetensors, zip and unpickler each have their own for a file that is not theirs
+        kind = "tensors only" if isinstance(error, pickle.UnpicklingError) else "a whole checkpoint"
+        raise InputError(f"{path} is not {kind}; give a .pth or .safetensors file of weights.") from error
+    for wrapper in ("model", "state_dict"):
+        if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
+            state = state[wrapper]
+    if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(f"{path} does not map names to tensors; give a .pth or .safetensors file of weights.")
+    return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+
+
+def to_timm_layout(state: dict[str, Tensor], reference: Mapping[str, Tensor], path: str | Path) -> dict[str, Tensor]:
+    """`state` under timm's names. Known besides timm's own: official DINOv2, and the EfficientNet-Lite0 package.
+
+    reference: the state dict of timm's network. path: the file's, for messages. Heads are left out.
+    """
+    if "_conv_stem.weight" in state:
+        state = _renamed_by_order(state, reference, path)
+    elif "mask_token" in state and "pos_embed" in state:
+        state = _from_official_dinov2(state)
+    return {key: value for key, value in state.items() if not key.startswith(_HEADS)}
+
+
+def _renamed_by_order(state: dict[str, Tensor], reference: Mapping[str, Tensor], path: str | Path) -> dict[str, Tensor]:
+    """The package's tensors stand in the order of timm's network and only bear other names; each shape is checked."""
+    body = {key: value for key, value in state.items() if not key.startswith(_HEADS)}
+    if len(body) != len(reference):
+        raise InputError(f"{path} has {len(body)} tensors, the network {len(reference)}; give the matching checkpoint.")
+    renamed = {}
+    for (key, value), (target, like) in zip(body.items(), reference.items(), strict=True):
+        if value.shape != like.shape:
+            raise InputError(
+                f"{path}: {key} {tuple(value.shape)} stands where {target} {tuple(like.shape)} belongs; "
+                "give the matching checkpoint."
+            )
+        renamed[target] = value
+    return renamed
+
+
+def _from_official_dinov2(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Official DINOv2 names to timm's. With registers, timm keeps the class token's position inside the class token."""
+    state = {key: value for key, value in state.items() if key != "mask_token"}  # used in training alone
+    if "register_tokens" in state:
+        positions = state["pos_embed"]
+        state["reg_token"] = state.pop("register_tokens")
+        state["cls_token"] = state["cls_token"] + positions[:, :1]
+        state["pos_embed"] = positions[:, 1:]
+    # ViT-g's SwiGLU: both of its first projections in one matrix, gate first, in either layout
+    renames = ((r"\.mlp\.w12\.", ".mlp.fc1."), (r"\.mlp\.w3\.", ".mlp.fc2."))
+    for pattern, name in renames:
+        state = {re.sub(pattern, name, key): value for key, value in state.items()}
+    return state
+
+
+def put_into(network: nn.Module, state: dict[str, Tensor], path: str | Path) -> list[str]:
+    """Give `network` (without its head) the tensors of `state`, and return the names it still lacks, in order.
+
+    Raises InputError, naming the first ones, where shapes differ or the file has tensors that the network does not
+    know: either means another network's file.
+    """
+    reference = network.state_dict()
+    unknown = [key for key in state if key not in reference]
+    if unknown:
+        raise InputError(f"{path} is another network's file: {first_of(unknown)} unknown here; give the matching one.")
+    odd = [key for key, value in state.items() if value.shape != reference[key].shape]
+    if odd:
+        shapes = f"{odd[0]} is {tuple(state[odd[0]].shape)}, not {tuple(reference[odd[0]].shape)}"
+        raise InputError(f"{path} has tensors of another shape ({len(odd)}): {shapes}; give the matching checkpoint.")
+    # Only training reads these counters, and a file may lack them.
+    counters = {key: torch.tensor(0) for key in reference if key.endswith("num_batches_tracked")}
+    network.load_state_dict({**counters, **state}, strict=False, assign=True)
+    return [key for key in reference if key not in state and key not in counters]
+
+
+def first_of(names: list[str], count: int = 3) -> str:
+    """The first names of a list, and how many more there are, for a message."""
+    more = len(names) - count
+    return ", ".join(names[:count]) + (f" and {more} more" if more > 0 else "")
