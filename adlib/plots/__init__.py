@@ -1,0 +1,37 @@
+"""Every figure of the notebooks, reports and the README: arrays, images and tables in, matplotlib figures out.
+
+Nothing here reads or writes a file. A figure is unknown to pyplot: it shows where a notebook cell ends with it.
+"""
+
+from adlib.plots.comparisons import method_scores, ours_beside_published
+from adlib.plots.curves import learning_curve, lines
+from adlib.plots.figure import figure_to_png
+from adlib.plots.heat import Limits, colour_limits
+from adlib.plots.images import contact_sheet, gallery, overlay, picture_rows
+from adlib.plots.pictures import png_data_uri
+from adlib.plots.plane import points
+from adlib.plots.scores import roc_and_pr, score_histogram
+from adlib.plots.style import DEFECTIVE, GOOD, PALETTE, chinese_font, use_style
+
+__all__ = [
+    "DEFECTIVE",
+    "GOOD",
+    "PALETTE",
+    "Limits",
+    "chinese_font",
+    "colour_limits",
+    "contact_sheet",
+    "figure_to_png",
+    "gallery",
+    "learning_curve",
+    "lines",
+    "method_scores",
+    "ours_beside_published",
+    "overlay",
+    "picture_rows",
+    "png_data_uri",
+    "points",
+    "roc_and_pr",
+    "score_histogram",
+    "use_style",
+]

@@ -1,0 +1,73 @@
+"""Charts that compare: methods with each other, reproduced numbers with published ones (chapters 14, 20, 21)."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from adlib.errors import InputError
+from adlib.plots.curves import METRIC_NAMES, need_columns
+from adlib.plots.figure import legend_below, new_figure, tidy
+from adlib.plots.style import FAINT, FONT_SIZE, GOOD, shorten, showable, styled
+
+
+@styled
+def method_scores(frame: pd.DataFrame, metric: str = "image_auroc", *, title: str = "") -> Figure:
+    """Methods below each other, best mean on top: the mean as a large dot with its number, each run as a faint one.
+
+    frame: columns method and the metric; one row per run (seed, category). Methods without a value are left out.
+    """
+    need_columns(frame, ["method", metric])
+    known = frame.dropna(subset=[metric])
+    if known.empty:
+        raise InputError(f"column {metric!r} holds no value; choose another metric.")
+    means = known.groupby("method", sort=False)[metric].mean().sort_values(kind="stable")
+    figure, axes = new_figure(7.0, 1.0 + 0.36 * len(means))
+    ax = axes[0, 0]
+    digits = _decimals(means)
+    for row, (method, mean) in enumerate(means.items()):
+        runs = known.loc[known["method"] == method, metric]
+        ax.plot(runs, np.full(len(runs), row), "o", color=GOOD, alpha=0.3, markersize=5, markeredgewidth=0)
+        ax.plot([mean], [row], "o", color=GOOD, markersize=9, markeredgecolor="white")
+        ax.annotate(
+            f"{mean:.{digits}f}", (1.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=FONT_SIZE - 1
+        )
+    tidy(ax, title=title, x_label=METRIC_NAMES.get(metric, metric) + " (large: mean, small: runs)", grid="x")
+    ax.set_yticks(range(len(means)), [showable(shorten(method, 32)) for method in means.index])
+    ax.set_ylim(-0.6, len(means) - 0.4)
+    return figure
+
+
+@styled
+def ours_beside_published(frame: pd.DataFrame, *, metric: str = "image_auroc", title: str = "") -> Figure:
+    """Reproduced numbers beside the published ones, one row each, joined by a line; the difference at the right.
+
+    frame: columns label, ours, published, in one unit; optionally ours_std and published_std. NaN: not available.
+    """
+    need_columns(frame, ["label", "ours", "published"])
+    if frame.empty:
+        raise InputError("there is nothing to draw; pass at least one row.")
+    figure, axes = new_figure(7.4, 1.5 + 0.36 * len(frame))
+    ax = axes[0, 0]
+    rows = np.arange(len(frame))[::-1]
+    ours, published = frame["ours"].to_numpy(float), frame["published"].to_numpy(float)
+    ax.hlines(rows, ours, published, color="#C8C8C8", linewidth=2)
+    for name, values, look in [
+        ("published", published, {"marker": "D", "color": FAINT, "markerfacecolor": "white", "markersize": 7}),
+        ("ours", ours, {"marker": "o", "color": GOOD, "markersize": 7}),
+    ]:
+        spread = frame[f"{name}_std"].to_numpy(float) if f"{name}_std" in frame else None
+        ax.errorbar(values, rows, xerr=spread, linestyle="none", capsize=3, elinewidth=1.2, label=name, **look)
+    for row, gap in zip(rows, ours - published, strict=True):
+        if np.isfinite(gap):
+            text = f"{gap:+.{_decimals(frame['published'])}f}".replace("-", "\N{MINUS SIGN}")
+            ax.annotate(text, (1.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=FONT_SIZE - 1)
+    tidy(ax, title=title, x_label=METRIC_NAMES.get(metric, metric) + "; at the right: ours minus published", grid="x")
+    ax.set_yticks(rows, [showable(shorten(label, 40)) for label in frame["label"]])
+    ax.set_ylim(-0.6, len(frame) - 0.4)
+    legend_below(figure, axes)
+    return figure
+
+
+def _decimals(values: pd.Series) -> int:
+    """Three decimals for fractions, one for percentages."""
+    return 1 if values.max() > 1.5 else 3

@@ -1,0 +1,158 @@
+"""Lines: quality over the number of shots (chapter 22), and any other series over its x."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from adlib.errors import InputError
+from adlib.plots.figure import headline, legend_below, new_figure, tidy
+from adlib.plots.style import FAINT, WIDTH, series_look, shorten, showable, styled
+
+METRIC_NAMES = {
+    "image_auroc": "image AUROC",
+    "image_ap": "image AP",
+    "image_f1max": "image F1-max (oracle)",
+    "pixel_auroc": "pixel AUROC",
+    "pixel_ap": "pixel AP",
+    "pixel_f1max": "pixel F1-max (oracle)",
+    "aupro": "AUPRO",
+}
+
+
+@styled
+def learning_curve(
+    frame: pd.DataFrame,
+    metric: str | Sequence[str] = "image_auroc",
+    *,
+    references: Mapping[str, Mapping[str, float | Mapping[int, float]]] | None = None,
+    title: str = "",
+) -> Figure:
+    """Mean metric over the number of shots, one line per method, one panel per metric.
+
+    frame: columns method, shots, seed and the metrics; one row per run. Lines join the means over the rows of a method
+    and a number of shots, error bars are their sample standard deviation (none for one row), faint dots the rows.
+    NaN (not available) is left out. Shots stand on a log2 axis, 0 (zero-shot) one step left of the fewest.
+    references: {metric: {label: value}} draws a published value as a dashed line, {metric: {label: {shots: value}}} as
+    dashed points.
+    """
+    metrics = [metric] if isinstance(metric, str) else list(metric)
+    need_columns(frame, ["method", "shots", *metrics])
+    if not metrics or frame.empty:
+        raise InputError("there is nothing to draw; pass at least one metric and one row.")
+    if frame["shots"].isna().any() or (frame["shots"] < 0).any():
+        raise InputError("column 'shots' has missing or negative values; draw a full-shot run as a reference line.")
+    references = references or {}
+    curves = [points for of in references.values() for points in of.values() if isinstance(points, Mapping)]
+    all_shots = sorted({int(shots) for shots in frame["shots"]} | {int(shots) for points in curves for shots in points})
+    methods = list(dict.fromkeys(frame["method"]))
+    columns = 2 if len(metrics) == 4 else min(len(metrics), 3)
+    rows = -(-len(metrics) // columns)
+    figure, axes = new_figure(WIDTH if columns > 1 else 7.0, (2.9 if columns == 3 else 3.3) * rows + 0.9, rows, columns)
+    for ax in axes.flat[len(metrics) :]:
+        ax.set_axis_off()
+    for ax, name in zip(axes.flat, metrics, strict=False):
+        for number, method in enumerate(methods):
+            # Shifted by a hair, so that error bars of the same number of shots stand beside each other.
+            shift = 0.09 * (number - (len(methods) - 1) / 2)
+            _draw_method(ax, frame[frame["method"] == method], name, all_shots, shift, str(method), series_look(number))
+        for number, (label, value) in enumerate(references.get(name, {}).items()):
+            _draw_reference(ax, label, value, all_shots, number)
+        tidy(ax, x_label="shots (good training images)", y_label=METRIC_NAMES.get(name, name))
+        places = [_place(shots, all_shots) for shots in all_shots]
+        ax.xaxis.set_major_locator(FixedLocator(places))
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.set_xticklabels([str(shots) for shots in all_shots], rotation=_tick_rotation(places, all_shots, columns))
+        ax.margins(x=0.06)
+    headline(figure, title)
+    legend_below(figure, axes)
+    return figure
+
+
+@styled
+def lines(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    x_label: str,
+    y_label: str,
+    references: Mapping[str, float] | None = None,
+    log: str = "",
+    title: str = "",
+) -> Figure:
+    """Plain lines, {label: (x, y)}: losses over steps, overlap over false-positive rate, time over bank size.
+
+    references: {label: value} as dashed horizontal lines. log: the logarithmic axes, "", "x", "y" or "xy".
+    """
+    figure, axes = new_figure(7.0, 3.8)
+    ax = axes[0, 0]
+    for number, (label, (x, y)) in enumerate(series.items()):
+        look = series_look(number) if len(x) <= 25 else {"color": series_look(number)["color"]}  # markers would merge
+        ax.plot(x, y, label=showable(shorten(label, 60)), **look)
+    for number, (label, value) in enumerate((references or {}).items()):
+        _draw_reference(ax, label, value, [], number)
+    tidy(ax, title=title, x_label=x_label, y_label=y_label)
+    ax.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
+    legend_below(figure, axes)
+    return figure
+
+
+def need_columns(frame: pd.DataFrame, columns: list[str]) -> None:
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        raise InputError(f"the table has no column {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}.")
+
+
+def _draw_method(
+    ax: Axes, runs: pd.DataFrame, metric: str, all_shots: list[int], shift: float, label: str, look: dict[str, Any]
+) -> None:
+    runs = runs.dropna(subset=[metric])
+    if runs.empty:
+        return
+    groups = runs.groupby("shots")[metric]
+    mean, std = groups.mean(), groups.std(ddof=1)
+    places = [_place(shots, all_shots) + shift for shots in mean.index]
+    ax.plot(
+        [_place(shots, all_shots) + shift for shots in runs["shots"]],
+        runs[metric],
+        linestyle="none",
+        alpha=0.45,
+        markersize=4,
+        markeredgewidth=0,
+        zorder=3,
+        **look,
+    )
+    # A single run has no standard deviation: NaN, which draws no bar.
+    ax.errorbar(places, mean, yerr=std, linestyle="none", ecolor=look["color"], capsize=3, elinewidth=1.2, alpha=0.7)
+    ax.plot(places, mean, label=showable(shorten(label, 60)), gid="means", **look)
+
+
+def _draw_reference(
+    ax: Axes, label: str, value: float | Mapping[int, float], all_shots: list[int], number: int
+) -> None:
+    look = {"color": FAINT, "linewidth": 1.3, "linestyle": ["--", ":", "-."][number % 3]}
+    label = showable(shorten(label, 60))
+    if isinstance(value, Mapping):
+        shots = sorted(value)
+        places = [_place(int(one), all_shots) for one in shots]
+        ax.plot(places, [value[one] for one in shots], marker="D", markerfacecolor="white", label=label, **look)
+    else:
+        ax.axhline(value, label=label, **look)
+
+
+def _place(shots: int, all_shots: list[int]) -> float:
+    """Where a number of shots stands on the axis: log2, and 0 one step left of the fewest."""
+    if shots > 0:
+        return float(np.log2(shots))
+    fewest = min((other for other in all_shots if other > 0), default=1)
+    return float(np.log2(fewest)) - 1
+
+
+def _tick_rotation(places: list[float], all_shots: list[int], columns: int) -> int:
+    """45 degrees where the numbers of shots would touch each other in a panel of that many columns."""
+    inches = (WIDTH / columns - 0.8) / max(places[-1] - places[0], 1.0)
+    wanted = 0.04 * (len(str(all_shots[-1])) + len(str(all_shots[-2]))) + 0.08 if len(places) > 1 else 0.0
+    return 45 if min(np.diff(places), default=np.inf) * inches < wanted else 0

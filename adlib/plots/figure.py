@@ -1,0 +1,77 @@
+"""The empty figure all others start from, how it shows in a notebook, and its PNG bytes."""
+
+import io
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from adlib.plots.style import FAINT, FONT_SIZE, INK, showable, text_width
+
+
+class NotebookFigure(Figure):
+    """A matplotlib figure that pyplot does not know and that shows itself where a notebook cell ends with it.
+
+    pyplot would show it twice there, and would keep every figure of a long report alive. A figure with photographs
+    shows as JPEG, which takes a quarter of the bytes in the notebook's file; a chart shows as PNG.
+    """
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, bytes]:
+        if any(ax.images for ax in self.axes):
+            buffer = io.BytesIO()
+            self.savefig(buffer, format="jpeg", dpi=100, pil_kwargs={"quality": 90, "subsampling": 0})
+            return {"image/jpeg": buffer.getvalue()}
+        return {"image/png": figure_to_png(self)}
+
+
+def figure_to_png(figure: Figure, dpi: int = 100) -> bytes:
+    """The figure as PNG, the same bytes each time on the same machine (no date, no version inside)."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def new_figure(
+    width: float, height: float, rows: int = 1, columns: int = 1, heights: list[float] | None = None
+) -> tuple[Figure, np.ndarray]:
+    """An empty figure of `width` x `height` inches and its (rows, columns) axes; `heights`: ratios of the rows."""
+    figure = NotebookFigure(figsize=(width, height), dpi=100, layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
+
+
+def tidy(ax: Axes, *, title: str = "", x_label: str = "", y_label: str = "", grid: str = "both") -> None:
+    """Label a chart's axes, drop the upper and right frame, lay a faint grid ("x", "y", "both") behind the data."""
+    ax.set_title(showable(title))
+    ax.set_xlabel(showable(x_label))
+    ax.set_ylabel(showable(y_label))
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.set_axisbelow(True)
+    ax.grid(True, axis=grid)
+    # Ticks are born when the figure is drawn, after the style was put back, so their look is fixed here.
+    ax.tick_params(labelsize=FONT_SIZE - 1, color=FAINT, labelcolor=INK, grid_color="#E4E4E4", grid_linewidth=0.8)
+
+
+def headline(figure: Figure, title: str) -> None:
+    """A title over all panels; none if it is empty."""
+    if title:
+        figure.suptitle(showable(title), fontsize=FONT_SIZE + 1)
+
+
+def legend_below(figure: Figure, axes: Axes | np.ndarray) -> None:
+    """One legend for all `axes` under the figure, where it hides no data; repeated labels stand once."""
+    handles: dict[str, Any] = {}
+    for ax in np.ravel(axes):
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    if not handles:
+        return
+    # As many columns as fit side by side; matplotlib deals the entries out as array_split does.
+    widths = [0.072 * text_width(label) + 0.55 for label in handles]  # inches: a letter; the line with its gaps
+    for columns in range(len(widths), 0, -1):
+        parts = np.array_split(widths, columns)
+        if sum(part.max() for part in parts) <= figure.get_figwidth():
+            break
+    rows = len(parts[0])
+    figure.set_figheight(figure.get_figheight() + 0.19 * (rows - 1))
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)

@@ -1,0 +1,61 @@
+"""Points in the plane: the small worlds in which the chapters derive their methods before any image comes."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from adlib.errors import InputError
+from adlib.plots.figure import legend_below, new_figure, tidy
+from adlib.plots.style import DEFECTIVE, FONT_SIZE, GOOD, INK, PALETTE, series_look, showable, styled
+
+_LIGHT_TO_YELLOW = ("#FFFFFF", "#DADADA", "#F5E58A", "#FFE600")
+
+
+@styled
+def points(
+    groups: Mapping[str, np.ndarray],
+    *,
+    field: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
+    threshold: float | None = None,
+    x_label: str = "feature 1",
+    y_label: str = "feature 2",
+    title: str = "",
+) -> Figure:
+    """Named groups of (n, 2) points, on equal axes; "good" and "defective" keep their colours of the other figures.
+
+    field: x (w,), y (h,) and anomaly scores (h, w), drawn beneath the points, yellow where the score is high.
+    threshold: the line on which the field has this score.
+    """
+    if threshold is not None and field is None:
+        raise InputError("points got a threshold but no field; pass field=(x, y, scores) for it to be drawn on.")
+    figure, axes = new_figure(6.4, 5.0)
+    ax = axes[0, 0]
+    if field is not None:
+        x, y, scores = (np.asarray(part, dtype=float) for part in field)
+        if scores.shape != (y.size, x.size):
+            raise InputError(f"field has {x.size} x, {y.size} y and scores of shape {scores.shape}; pass scores[y, x].")
+        filled = ax.contourf(x, y, scores, levels=12, cmap=LinearSegmentedColormap.from_list("field", _LIGHT_TO_YELLOW))
+        bar = figure.colorbar(filled, ax=ax, aspect=25, pad=0.02, label="anomaly score")
+        bar.outline.set_visible(False)
+        bar.ax.tick_params(labelsize=FONT_SIZE - 1, labelcolor=INK)
+        if threshold is not None and np.nanmin(scores) < threshold < np.nanmax(scores):
+            ax.contour(x, y, scores, levels=[threshold], colors=INK, linestyles="--", linewidths=1.4)
+            ax.plot([], [], "--", color=INK, linewidth=1.4, label=f"threshold {threshold:.3g}")
+            bar.ax.axhline(threshold, color=INK, linestyle="--", linewidth=1.4)
+        ax.margins(0.0)
+    others = 0
+    for name, places in groups.items():
+        places = np.asarray(places, dtype=float).reshape(-1, 2)
+        if name in ("good", "defective"):
+            look = {"color": GOOD, "marker": "o"} if name == "good" else {"color": DEFECTIVE, "marker": "s"}
+        else:
+            look = series_look(2 + others % (len(PALETTE) - 2))
+            others += 1
+        size, alpha = (5, 0.85) if len(places) <= 300 else (3, 0.5)
+        ax.plot(*places.T, linestyle="none", markersize=size, alpha=alpha, label=showable(name), **look)
+    tidy(ax, title=title, x_label=x_label, y_label=y_label)
+    ax.set_aspect("equal", adjustable="datalim" if field is None else "box")
+    legend_below(figure, axes)
+    return figure

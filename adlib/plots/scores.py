@@ -1,0 +1,97 @@
+"""Charts of image scores: their distributions with the threshold, ROC and precision-recall (chapter 01)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from adlib.errors import InputError
+from adlib.plots.figure import headline, legend_below, new_figure, tidy
+from adlib.plots.style import DEFECTIVE, FAINT, GOOD, INK, WIDTH, styled
+
+
+@styled
+def score_histogram(
+    good_scores: Sequence[float],
+    defective_scores: Sequence[float],
+    threshold: float | None = None,
+    *,
+    bins: int = 30,
+    title: str = "",
+    score: str = "image score",
+) -> Figure:
+    """Distributions of good and defective scores over the same bins, with what the threshold does to them.
+
+    An image is called defective if its score is ABOVE the threshold; the legend then tells the false-alarm rate (share
+    of the good above it) and the recall (share of the defective above it), counted from the given scores.
+    """
+    good, defective = _scores(good_scores, "good_scores"), _scores(defective_scores, "defective_scores")
+    together = np.concatenate([good, defective])
+    if together.size == 0:
+        raise InputError("there are no scores to draw; pass at least one.")
+    edges = np.histogram_bin_edges(together, bins=bins)
+    figure, axes = new_figure(7.0, 3.6)
+    ax = axes[0, 0]
+    for values, colour, name in [(good, GOOD, "good"), (defective, DEFECTIVE, "defective")]:
+        if values.size:
+            label = f"{name} ({values.size})"
+            counts = np.histogram(values, edges)[0]
+            ax.stairs(counts, edges, fill=True, color=colour, alpha=0.35, label=label)
+            ax.stairs(np.where(counts > 0, counts, np.nan), edges, color=colour, linewidth=1.4)
+    if threshold is not None:
+        rates = [
+            f"{name} {np.mean(values > threshold):.1%} ({np.sum(values > threshold)} of {values.size})"
+            for values, name in [(good, "false alarms"), (defective, "recall")]
+            if values.size
+        ]
+        label = f"threshold {threshold:.4g}: " + ", ".join(rates)
+        ax.axvline(threshold, color=INK, linestyle="--", linewidth=1.4, label=label)
+    tidy(ax, title=title, x_label=score, y_label="number of images", grid="y")
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    legend_below(figure, axes)
+    return figure
+
+
+@styled
+def roc_and_pr(labels: Sequence[int], scores: Sequence[float], *, title: str = "") -> Figure:
+    """ROC and precision-recall curve with AUROC and AP, beside what chance would give.
+
+    labels: 1 or True for defective. Chance is the diagonal for ROC and the share of defective images for PR.
+    """
+    from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
+
+    truth, values = np.asarray(labels).astype(bool), _scores(scores, "scores")
+    if truth.shape != values.shape or truth.all() or not truth.any():
+        raise InputError(
+            f"there are {truth.size} labels ({int(truth.sum())} defective) and {values.size} scores; "
+            "pass one label per score, with both good and defective ones."
+        )
+    false_alarms, hits, _ = roc_curve(truth, values)
+    precision, recall, _ = precision_recall_curve(truth, values)
+    average = average_precision_score(truth, values)
+    share = float(truth.mean())
+    figure, axes = new_figure(WIDTH, 4.2, 1, 2)
+    roc, pr = axes[0]
+    roc.plot([0, 1], [0, 1], color=FAINT, linestyle=":", label="chance: 0.500")
+    roc.plot(false_alarms, hits, color=GOOD, label=f"AUROC {auc(false_alarms, hits):.3f}")
+    pr.axhline(share, color=FAINT, linestyle=":", label=f"chance: {share:.3f} defective")
+    # Steps, because average precision is the area of steps (lines between the points would promise more), each at the
+    # best precision that reaches its recall.
+    reached = np.unique(recall)
+    best = [precision[recall == one].max() for one in reached]
+    pr.plot(reached, best, color=DEFECTIVE, drawstyle="steps-pre", label=f"AP {average:.3f}")
+    tidy(roc, title="ROC", x_label="false-alarm rate", y_label="recall")
+    tidy(pr, title="Precision-recall", x_label="recall", y_label="precision")
+    for ax, corner in [(roc, "lower right"), (pr, "lower left")]:
+        ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+        ax.legend(loc=corner, frameon=True, framealpha=0.9, edgecolor="none")
+    headline(figure, title)
+    return figure
+
+
+def _scores(values: Sequence[float], name: str) -> np.ndarray:
+    array = np.asarray(values, dtype=float).ravel()
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} holds NaN or infinite values; leave those images out.")
+    return array
