@@ -1,0 +1,23 @@
+"""The bank of good patches: exact nearest neighbours in it, and the coresets that thin it."""
+
+from adlib.bank.coreset import (
+    approximate_greedy_coreset,
+    coreset_size,
+    covering_radius,
+    greedy_coreset,
+    random_coreset,
+)
+from adlib.bank.memory import PatchBank, memory_budget
+from adlib.bank.neighbours import GroupedBank, nearest
+
+__all__ = [
+    "GroupedBank",
+    "PatchBank",
+    "approximate_greedy_coreset",
+    "coreset_size",
+    "covering_radius",
+    "greedy_coreset",
+    "memory_budget",
+    "nearest",
+    "random_coreset",
+]

@@ -1,0 +1,65 @@
+"""A bank that knows its size before it is filled: bytes are predicted from the first picture and never copied twice."""
+
+import os
+
+import psutil
+import torch
+from torch import Tensor
+
+from adlib.errors import InputError
+
+GIB = 1024**3
+
+
+def memory_budget() -> int:
+    """Bytes a bank may take: `$ADLIB_MEMORY_GB` where set, else 80% of what is free now."""
+    asked = os.environ.get("ADLIB_MEMORY_GB")
+    if asked is None:
+        return int(0.8 * psutil.virtual_memory().available)
+    try:
+        return int(float(asked) * GIB)
+    except ValueError:
+        raise InputError(f"$ADLIB_MEMORY_GB must be a number of gigabytes, not {asked!r}.") from None
+
+
+class PatchBank:
+    """Patch vectors of an expected number of pictures, written into one tensor that is allocated once.
+
+    expected: how many blocks will be appended. After the first block the whole is predicted from it, and InputError
+    names the bytes and the ways out where they exceed `memory_budget()`. Blocks of other sizes are fine: the tensor
+    grows if they are larger.
+    """
+
+    def __init__(self, expected: int) -> None:
+        self.expected = expected
+        self.offsets = [0]  # rows offsets[i]:offsets[i + 1] belong to block i
+        self._rows: Tensor | None = None
+
+    def append(self, vectors: Tensor) -> None:
+        """Add one block (n, D) of vectors."""
+        start, end = self.offsets[-1], self.offsets[-1] + len(vectors)
+        if self._rows is None:
+            self._rows = self._allocate(max(self.expected, 1) * len(vectors), vectors)
+        elif end > len(self._rows):
+            remaining = max(self.expected - len(self.offsets) + 1, 1)
+            larger = self._allocate(start + remaining * len(vectors), vectors)
+            larger[:start] = self._rows[:start]
+            self._rows = larger
+        self._rows[start:end] = vectors
+        self.offsets.append(end)
+
+    def vectors(self) -> Tensor:
+        """All vectors (N, D), without a copy."""
+        return self._rows[: self.offsets[-1]]
+
+    @staticmethod
+    def _allocate(rows: int, like: Tensor) -> Tensor:
+        needed = rows * like.shape[1] * like.element_size()
+        budget = memory_budget() if like.device.type == "cpu" else torch.cuda.mem_get_info(like.device)[0]
+        if needed > budget:
+            raise InputError(
+                f"The bank would take {needed / GIB:.1f} GB ({rows:,} patches of {like.shape[1]} values) and "
+                f"{budget / GIB:.1f} GB are free; use fewer shots, a smaller resize or a coreset, or raise "
+                f"$ADLIB_MEMORY_GB."
+            )
+        return torch.empty((rows, like.shape[1]), dtype=like.dtype, device=like.device)
