@@ -1,0 +1,40 @@
+"""Every detector by its name: to add a method, write its file and add its class to the tuple below."""
+
+from typing import Any
+
+from adlib.detectors.anomalydino import AnomalyDINO
+from adlib.detectors.base import Detector, read_model
+from adlib.detectors.patchcore import PatchCore
+from adlib.errors import InputError
+
+DETECTORS: dict[str, type[Detector]] = {cls.name: cls for cls in (PatchCore, AnomalyDINO)}
+
+
+def make_detector(name: str, **parameters: Any) -> Detector:
+    """A detector by its name; InputError on an unknown method or on a parameter that it does not take."""
+    if name not in DETECTORS:
+        raise InputError(f"Unknown method {name!r}; choose one of {', '.join(sorted(DETECTORS))}.")
+    known = DETECTORS[name].parameter_defaults()
+    unknown = sorted(set(parameters) - set(known))
+    if unknown:
+        raise InputError(f"{name} takes no parameter {unknown[0]!r}; it takes {', '.join(known)}.")
+    return DETECTORS[name](**parameters)
+
+
+def load_detector(path: str, weights: str | None = None, device: str | None = None) -> Detector:
+    """A detector that `Detector.save` wrote, ready to predict.
+
+    weights, device: where the backbone's weights lie and where it runs on THIS machine.
+    Raises InputError where the file is damaged or the backbone's weights are not those that the bank was built with.
+    """
+    header, tensors = read_model(path)
+    parameters = header["parameters"] | {"weights": weights, "device": device}
+    detector = make_detector(header["detector"], **parameters)
+    found = detector.network().weights_sha256
+    if found != header["weights_sha256"]:
+        raise InputError(
+            f"{path} was fitted with {detector.backbone} weights of sha256 {header['weights_sha256'][:12]}..., "
+            f"and those found here have {found[:12]}...; give the right file with weights=."
+        )
+    detector._restore(tensors, header["learned"])
+    return detector
