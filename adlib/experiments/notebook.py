@@ -1,0 +1,37 @@
+"""Parameters of a notebook, checked: papermill injects whatever it is told, and a misspelt name would go unnoticed."""
+
+import ast
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from adlib.errors import InputError
+
+
+def declared_names(parameters_cell: str) -> list[str]:
+    """Names that a parameters cell assigns, in their order."""
+    assigned = (node for node in ast.parse(parameters_cell).body if isinstance(node, ast.Assign))
+    return [target.id for node in assigned for target in node.targets if isinstance(target, ast.Name)]
+
+
+def check_parameters(variables: Mapping[str, Any], history: Sequence[str]) -> dict[str, Any]:
+    """The notebook's parameters by name. Call it as `check_parameters(globals(), In)` in the second code cell.
+
+    variables: the notebook's globals; history: IPython's `In`, whose first entry is the parameters cell and whose
+    next ones are what papermill injected. Raises InputError naming what was injected but never declared, and a value
+    of another type than its default.
+    """
+    defaults: dict[str, Any] = {}
+    exec(history[1], {}, defaults)  # the notebook's own cell, already executed once by the kernel
+    declared = declared_names(history[1])
+    injected = [name for cell in history[2:-1] for name in declared_names(cell)]
+    unknown = sorted(set(injected) - set(declared))
+    if unknown:
+        raise InputError(f"This notebook has no parameter {unknown[0]!r}; it takes {', '.join(declared)}.")
+    for name in injected:
+        value, default = variables[name], defaults[name]
+        number = isinstance(default, (int, float)) and isinstance(value, (int, float))
+        if not isinstance(value, type(default)) and not number:
+            raise InputError(
+                f"Parameter {name} must be of type {type(default).__name__}, as its default {default!r}, not {value!r}."
+            )
+    return {name: variables[name] for name in declared}

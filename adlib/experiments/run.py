@@ -1,0 +1,241 @@
+"""One run from a protocol to a stored result: pick references, fit, score the test images, measure."""
+
+import hashlib
+import platform
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from adlib.data import Dataset, Sample
+from adlib.data.images import read_mask
+from adlib.detectors.base import Detector, Predictions
+from adlib.detectors.registry import make_detector
+from adlib.errors import InputError
+from adlib.evaluation import accuracy_at, conformal_threshold, image_metrics, pixel_metrics, smallest_false_alarm_rate
+from adlib.experiments.protocol import Protocol
+from adlib.experiments.store import Result, ResultStore
+from adlib.features.cache import TensorCache
+from adlib.plots import colour_limits
+
+FALSE_ALARM_RATE = 0.05
+# Good images set aside for the threshold where the data set has no split of its own for that.
+HELD_OUT = 60
+PACKAGES = ("adlib", "torch", "timm", "numpy", "scipy", "scikit-learn", "pillow")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a run happens, as opposed to what it computes: a weights file and a device ("cpu", "cuda", None)."""
+
+    weights: str | None = None
+    device: str | None = None
+
+
+HERE = Machine()
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of what shapes the numbers: Python and the packages under the library."""
+    return {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
+
+
+def data_digest(dataset: Dataset) -> str:
+    """10 hex digits over path, size, split and label of every sample: other pictures, other digest."""
+    lines = [f"{dataset.relative(s)}\t{s.path.stat().st_size}\t{s.split}\t{s.label}" for s in dataset.samples]
+    return hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()[:10]
+
+
+def plan(
+    dataset: Dataset,
+    method: str,
+    *,
+    backbone: str = "efficientnet_lite0",
+    shots: int | None = None,
+    selection: str = "slice",
+    seed: int = 0,
+    split_seed: int = 0,
+    map_frame: str = "original",
+    options: Mapping[str, Any] | None = None,
+    machine: Machine = HERE,
+) -> Protocol:
+    """The protocol of a run on one category of a data set. Raises InputError on anything it cannot mean.
+
+    options: parameters of the method, see its class; split_seed: the seed `load_dataset` was given.
+    """
+    if len(dataset.categories) != 1:
+        raise InputError(f"{dataset.name} has several categories: {', '.join(dataset.categories)}; choose one.")
+    options = dict(options or {})
+    network = make_detector(
+        method, backbone=backbone, weights=machine.weights, device=machine.device, **options
+    ).network()
+    return Protocol(
+        dataset=dataset.name,
+        category=dataset.categories[0],
+        data_digest=data_digest(dataset),
+        method=method,
+        backbone=backbone,
+        weights_sha256=network.weights_sha256,
+        split_seed=split_seed,
+        shots=shots,
+        selection=selection,
+        seed=seed,
+        map_frame=map_frame,
+        options=options,
+    )
+
+
+def build(protocol: Protocol, machine: Machine = HERE) -> Detector:
+    """The detector that a protocol describes."""
+    return make_detector(
+        protocol.method,
+        backbone=protocol.backbone,
+        weights=machine.weights,
+        device=machine.device,
+        seed=protocol.seed,
+        **protocol.options,
+    )
+
+
+def run(
+    protocol: Protocol,
+    dataset: Dataset,
+    store: ResultStore | None = None,
+    *,
+    machine: Machine = HERE,
+    cache: TensorCache | None = None,
+    show_progress: bool = False,
+    save: str | Path | None = None,
+) -> Result:
+    """Do what a protocol says, or fetch it from the store where it was done before.
+
+    dataset: the category named in the protocol; save: file for the fitted detector. shots = 0 is batched zero-shot.
+    Raises InputError where there are too few images or a picture cannot be read.
+    """
+    if store is not None and save is None and (done := store.get(protocol)):
+        return done
+    test = dataset.test
+    if not test:
+        raise InputError(f"{dataset.name} {protocol.category} has no test images; add test/good and test/<defect>.")
+    detector = build(protocol, machine)
+    start = time.perf_counter()
+    references = [] if protocol.shots == 0 else dataset.few_shot(protocol.shots, protocol.seed, protocol.selection)
+    if references:
+        detector.fit([s.path for s in references], cache, show_progress)
+    fitted = time.perf_counter()
+    predictions = _predict(detector, references, test, cache, show_progress)
+    predicted = time.perf_counter()
+    threshold, decisions = _calibrate(detector, dataset, references, test, predictions, cache)
+    labels = np.array([s.label for s in test])
+    row = {
+        "references": [dataset.relative(s) for s in references],
+        "images": {"test_good": int((labels == 0).sum()), "test_defective": int((labels == 1).sum())},
+        "metrics": image_metrics(labels, predictions.scores) | _pixels(protocol, detector, test, predictions, dataset),
+        "threshold": threshold,
+        "decisions": decisions,
+        "timings": {
+            "fit_s": round(fitted - start, 3),
+            "predict_s_per_image": round((predicted - fitted) / len(test), 5),
+        },
+        "environment": _environment(detector),
+    }
+    scores = pd.DataFrame(
+        {
+            "image": [dataset.relative(s) for s in test],
+            "label": labels,
+            "defect": [s.defect for s in test],
+            "score": predictions.scores,
+        }
+    )
+    result = Result(protocol, row, scores)
+    if store is not None:
+        store.put(result, predictions.grids)
+    if save is not None:
+        detector.save(save)
+    return result
+
+
+def _predict(
+    detector: Detector, references: Sequence[Sample], test: Sequence[Sample], cache: TensorCache | None, show: bool
+) -> Predictions:
+    paths = [s.path for s in test]
+    if references:
+        return detector.predict(paths, cache, show)
+    if not hasattr(detector, "fit_predict"):
+        raise InputError(f"{detector.name} cannot score without good images (0 shots); give shots of at least 1.")
+    return detector.fit_predict(paths, cache, show)
+
+
+def _calibrate(
+    detector: Detector,
+    dataset: Dataset,
+    references: Sequence[Sample],
+    test: Sequence[Sample],
+    predictions: Predictions,
+    cache: TensorCache | None,
+) -> tuple[dict[str, Any] | None, dict[str, float | None] | None]:
+    """Threshold from good images that neither taught nor test the detector, and what it decides; None without any.
+
+    The detector keeps the threshold and colour limits from the same images as `calibration_`, for `adlib predict`.
+    """
+    taught = {s.path for s in references}
+    held_out, source = dataset.validation, "validation split"
+    if not held_out:
+        held_out = [s for s in dataset.train_good if s.path not in taught][:HELD_OUT]
+        source = "training images that were not drawn"
+    if not references or not held_out or smallest_false_alarm_rate(len(held_out)) > FALSE_ALARM_RATE:
+        return None, None
+    good = detector.predict([s.path for s in held_out], cache)
+    good_scores = good.scores
+    value = conformal_threshold(good_scores, FALSE_ALARM_RATE)
+    threshold = {
+        "value": value,
+        "false_alarm_rate": FALSE_ALARM_RATE,
+        "good_images": len(held_out),
+        "source": source,
+        "good_scores": [float(f"{s:.6g}") for s in good_scores],
+    }
+    detector.calibration_ = {"threshold": value, "limits": list(colour_limits(good.grids))}
+    return threshold, accuracy_at([s.label for s in test], predictions.scores, value)
+
+
+def _pixels(
+    protocol: Protocol, detector: Detector, test: Sequence[Sample], predictions: Predictions, dataset: Dataset
+) -> dict[str, float | None]:
+    if not dataset.has_masks:
+        return pixel_metrics([], None)
+    network = protocol.map_frame == "network"
+
+    def maps() -> Iterator[np.ndarray]:
+        for index in range(len(test)):
+            if network:
+                yield predictions.network_map(index)
+            else:
+                # What a centre crop hid was never suspected: it takes the lowest score of its map.
+                anomaly_map = predictions.anomaly_map(index)
+                yield np.where(np.isnan(anomaly_map), np.nanmin(anomaly_map), anomaly_map)
+
+    def masks() -> Iterator[np.ndarray]:
+        for sample, frame in zip(test, predictions.frames, strict=True):
+            height, width = frame.original
+            if sample.label == 0:
+                mask = np.zeros((height, width), dtype=bool)
+            else:
+                mask = read_mask(sample.mask, size=(width, height))
+            yield detector.spec().preprocess.mask(mask, frame) if network else mask
+
+    return pixel_metrics(maps(), masks())
+
+
+def _environment(detector: Detector) -> dict[str, str]:
+    return package_versions() | {
+        "system": platform.system(),
+        "processor": platform.machine(),
+        "device": str(detector.network().device),
+        "weights": detector.network().weights_source,
+    }

@@ -1,0 +1,108 @@
+"""Results on disk: one JSON row, one CSV of per-image scores and, for pictures, the patch scores of a run.
+
+Each file is written under a temporary name and renamed; the row comes last, so a run counts as done only when all of
+it is on disk. A killed sweep goes on where it was, and two sweeps on one folder cannot hurt each other: they write the
+same content under the same name.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from adlib.errors import InputError
+from adlib.experiments.protocol import Protocol
+from adlib.files import atomic_write, write_json
+
+COLUMNS = ("image", "label", "defect", "score")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run: `protocol`, `row` (metrics, threshold, references, timings, environment), `scores` a line an image.
+
+    scores: columns image (path below the data set's root), label, defect, score.
+    """
+
+    protocol: Protocol
+    row: dict[str, Any]
+    scores: pd.DataFrame
+
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """Name -> value; None where a metric is not available."""
+        return self.row["metrics"]
+
+
+class ResultStore:
+    """A folder of results, named by their protocols."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def __contains__(self, protocol: Protocol) -> bool:
+        return self.get(protocol) is not None
+
+    def get(self, protocol: Protocol) -> Result | None:
+        """The stored result of a protocol, or None; a damaged file counts as none and the run is done again."""
+        path = self._path(protocol, "json")
+        try:
+            return self._read(path) if path.exists() else None
+        except InputError:
+            return None
+
+    def put(self, result: Result, grids: list[np.ndarray] | None = None) -> None:
+        """Store a result; grids: patch scores (h, w) of each image, in the order of result.scores."""
+        if grids is not None:
+            content = save({f"{i:05d}": np.ascontiguousarray(g, dtype=np.float32) for i, g in enumerate(grids)})
+            with atomic_write(self._path(result.protocol, "safetensors"), "wb") as file:
+                file.write(content)
+        with atomic_write(self._path(result.protocol, "csv")) as file:
+            result.scores.to_csv(file, index=False, float_format="%.8g", lineterminator="\n")
+        write_json(self._path(result.protocol, "json"), {"protocol": result.protocol.as_dict(), **result.row})
+
+    def grids(self, protocol: Protocol) -> list[np.ndarray] | None:
+        """Patch scores of a run, or None where they were not kept (they are not committed)."""
+        try:
+            stored = load_file(self._path(protocol, "safetensors"))
+        except (OSError, SafetensorError):
+            return None
+        return [stored[name] for name in sorted(stored)]
+
+    def results(self) -> Iterator[Result]:
+        """Every result of the folder, by name. Raises InputError on a damaged file."""
+        for path in sorted(self.folder.glob("**/*.json")):
+            yield self._read(path)
+
+    def _path(self, protocol: Protocol, ending: str) -> Path:
+        return self.folder / f"{protocol.title}.{ending}"
+
+    @staticmethod
+    def _read(path: Path) -> Result:
+        try:
+            row = json.loads(path.read_text(encoding="utf-8"))
+            protocol = Protocol.from_dict(row.pop("protocol"))
+            scores = pd.read_csv(path.with_suffix(".csv"), dtype={"image": str, "defect": str}, keep_default_na=False)
+            if tuple(scores.columns) != COLUMNS:
+                raise ValueError(f"{path.stem}.csv has columns {', '.join(scores.columns)}")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"The result {path} is damaged ({error}); delete it and run again.") from error
+        return Result(protocol, row, scores)
+
+
+def as_frame(results: Iterable[Result]) -> pd.DataFrame:
+    """One row a result: protocol (options as `option.NAME`), metrics and timings (`time.NAME`) as columns."""
+    return pd.DataFrame([_flat(result) for result in results])
+
+
+def _flat(result: Result) -> dict[str, Any]:
+    protocol = result.protocol.as_dict()
+    options = {f"option.{name}": str(value) for name, value in protocol.pop("options").items()}
+    timings = {f"time.{name}": value for name, value in result.row["timings"].items()}
+    return protocol | options | result.metrics | timings
