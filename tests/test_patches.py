@@ -78,6 +78,43 @@ def test_where_the_gaussian_counts_its_pixels():
     assert in_original.max() > 1.5 * in_network.max()
 
 
+def plain_bilinear(grid: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Bilinear, pixel centres at half integers, edges held: one direction after the other."""
+
+    def along(values: np.ndarray, size: int) -> np.ndarray:
+        places = (np.arange(size) + 0.5) * len(values) / size - 0.5
+        return np.stack([np.interp(places, np.arange(len(values)), column) for column in values.T], axis=1)
+
+    return along(along(grid, height).T, width).T
+
+
+def plain_gaussian(values: np.ndarray, sigma: float) -> np.ndarray:
+    """The weights exp(-d^2 / 2 sigma^2) up to 4 sigma, normalised, the border mirrored; both directions."""
+    reach = int(4 * sigma + 0.5)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    padded = np.pad(values, reach, mode="symmetric")
+    rows = np.apply_along_axis(np.convolve, 1, padded, weights / weights.sum(), "valid")
+    return np.apply_along_axis(np.convolve, 0, rows, weights / weights.sum(), "valid")
+
+
+def test_anomalydinos_map_is_its_definition():
+    """Bilinear to the original size, then a Gaussian of 4 original pixels."""
+    grid = np.random.default_rng(1).random((6, 9)).astype(np.float32)
+    _, frame = Preprocess(resize=84, multiple=14)(picture(189, 126))
+    found = frame.original_map(grid, sigma=4, smooth_original=True)
+    assert frame.seen == (84, 126)
+    assert np.allclose(found, plain_gaussian(plain_bilinear(grid, 126, 189), 4), atol=1e-5)
+
+
+def test_patchcores_map_is_its_definition():
+    """Bilinear to the network's input, a Gaussian of 4 of its pixels, then bilinear to the crop's place."""
+    grid = np.random.default_rng(1).random((7, 7)).astype(np.float32)
+    _, frame = Preprocess(resize=64, crop=56)(picture(128, 128))
+    found = frame.original_map(grid, sigma=4, smooth_original=False)
+    inside = plain_bilinear(plain_gaussian(plain_bilinear(grid, 56, 56), 4), 112, 112)
+    assert np.allclose(found[8:120, 8:120], inside, atol=1e-5) and np.isnan(found[:8]).all()
+
+
 def test_masks_follow_their_picture():
     settings = Preprocess(resize=64, crop=32)
     _, frame = settings(picture(128, 128))
@@ -113,14 +150,14 @@ def maps() -> dict[str, torch.Tensor]:
     return {"fine": torch.randn(3, 6, 8, generator=random), "coarse": torch.randn(5, 3, 4, generator=random)}
 
 
-def test_mean_pooling_is_the_mean_of_the_window():
+def test_mean_pooling_is_the_mean_of_the_window_with_zeros_outside():
     fine = maps()["fine"]
     vectors, grid = patch_vectors({"fine": fine}, neighbourhood=3)
     assert grid == (6, 8)
     for row in range(6):
         for column in range(8):
             window = fine[:, max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
-            assert torch.allclose(vectors[row * 8 + column], window.mean(dim=(1, 2)), atol=1e-6)
+            assert torch.allclose(vectors[row * 8 + column], window.sum(dim=(1, 2)) / 9, atol=1e-6)
 
 
 def test_layers_meet_on_the_finest_grid():

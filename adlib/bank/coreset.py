@@ -14,7 +14,7 @@ from adlib.errors import InputError
 from adlib.progress import progress
 
 SKETCH_SHARE = 10  # the sketch takes a tenth of the memory of the points
-SMALLEST_POOL, LARGEST_POOL, MOST_PICKS = 32, 768, 192
+SMALLEST_POOL, LARGEST_POOL, MOST_PICKS = 32, 512, 128
 ROWS = 2048  # points a step on a CPU: their products with the new centres stay in the cache
 
 

@@ -101,11 +101,12 @@ class GroupedBank:
 def direct_squared_distances(points: Tensor, rows: Tensor, centres: Tensor, columns: Tensor) -> Tensor:
     """float64 sums of squared differences of the pairs (points[rows], centres[columns]): (pairs,)."""
     step = max(1, 2**17 // points.shape[1]) if points.device.type == "cpu" else 2**16
-    parts = [
-        points.index_select(0, some).double().sub_(centres.index_select(0, others)).square_().sum(1)
-        for some, others in zip(rows.split(step), columns.split(step), strict=True)
-    ]
-    return torch.cat(parts)
+    squared = torch.empty(len(rows), dtype=torch.float64, device=points.device)
+    for start in range(0, len(rows), step):  # into one tensor: a list of parts leaves the heap full of holes
+        part = slice(start, start + step)
+        differences = points.index_select(0, rows[part]).double().sub_(centres.index_select(0, columns[part]))
+        torch.sum(differences.square_(), 1, out=squared[part])
+    return squared
 
 
 def product_error(like: Tensor) -> float:
