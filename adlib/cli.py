@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     sweep.add_argument("--workers", type=int, default=2, help="notebooks at a time (default: 2)")
     sweep.add_argument("--out", type=Path, help="folder of results, notebooks and report (default: runs/NAME)")
-    sweep.add_argument("--figure", type=Path, help="also write the learning curve to this PNG file")
+    sweep.add_argument("--figures", type=Path, metavar="DIR", help="also write curve and overlays as PNG files there")
     sweep.set_defaults(command=_sweep)
 
     report = commands.add_parser("report", help="print the table of a folder of results")
@@ -139,11 +139,9 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _sweep(options: argparse.Namespace) -> None:
-    from adlib.experiments.report import learning_curves, table, write_report
+    from adlib.experiments.report import table, write_report
     from adlib.experiments.store import as_frame
     from adlib.experiments.sweep import Sweep, run_sweep
-    from adlib.files import atomic_write
-    from adlib.plots import figure_to_png
 
     name = options.data if options.data in ("elpv", "toy") else Path(options.data).resolve().name
     sweep = Sweep(
@@ -169,13 +167,10 @@ def _sweep(options: argparse.Namespace) -> None:
     page = sweep.out / "report.html"
     if news or not page.exists():
         datasets = {job.dataset.categories[0]: job.dataset for job in jobs}
-        write_report(results, sweep.store, page, datasets, sweep.machine)
-    if options.figure and (news or not options.figure.exists()):
-        with atomic_write(options.figure, "wb") as file:
-            file.write(figure_to_png(learning_curves(frame)))
+        write_report(results, sweep.store, page, datasets, sweep.machine, options.figures)
     print(f"\nReport: {page}\nNotebooks: {sweep.out / 'notebooks'}")
-    if options.figure:
-        print(f"Figure: {options.figure}")
+    if options.figures:
+        print(f"Figures: {options.figures}")
 
 
 def _report(options: argparse.Namespace) -> None:

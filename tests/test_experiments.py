@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from adlib.data import load_dataset
+from adlib.detectors.patchcore import OFFICIAL
 from adlib.errors import InputError
 from adlib.evaluation import image_metrics, pixel_metrics
 from adlib.experiments.methods import method_options
@@ -90,6 +91,12 @@ def test_preprocess_modes(mode, category, rotate, mask):
 def test_only_dinov2_is_masked():
     options = method_options("anomalydino", "mvtec", "screw", "resnet18", preprocess="agnostic")
     assert options["mask"] == "never" and options["rotate"] is True
+
+
+def test_few_shots_have_a_small_bank_unless_the_code_is_official():
+    assert method_options("patchcore", "elpv", "mono", "resnet18", shots=4) == {"coreset": 1000, "top_share": 0.01}
+    assert method_options("patchcore", "elpv", "mono", "resnet18") == {}
+    assert method_options("patchcore", "elpv", "mono", "resnet18", shots=4, official=True) == OFFICIAL
 
 
 def test_an_unknown_preprocess_mode_is_refused():

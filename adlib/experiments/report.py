@@ -124,7 +124,7 @@ def extremes(
     return Extremes(
         f"{p.method}, {p.category}, {p.shots} shots, seed {p.seed}",
         figure,
-        f"Top row: the {count} test images with the highest scores; bottom row: the {count} with the lowest. "
+        f"Above, the {count} test images with the highest scores; below, the {count} with the lowest. "
         "Title: file, label, image score.",
     )
 
@@ -135,10 +135,12 @@ def write_report(
     target: Path,
     datasets: dict[str, Dataset],
     machine: Machine = HERE,
+    figures: Path | None = None,
 ) -> Path:
     """Write the self-contained HTML page: table, learning curve, extremes of the largest shot count, protocols.
 
-    store: where the patch scores of the results lie; datasets: category -> data set, for the pictures.
+    store: where the patch scores of the results lie; datasets: category -> data set, for the pictures; figures: a
+    folder for `curve_DATASET.png` and `overlays_DATASET.png` (the first of the extremes) beside the page.
     """
     frame = as_frame(results)
     shown = []
@@ -150,17 +152,27 @@ def write_report(
     curve = learning_curves(frame, [m for m in ("image_auroc", "image_ap", "image_f1max") if m in frame])
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        title=f"Shot sweep on {frame['dataset'].iloc[0]}",
-        table=table(frame).to_dict("split"),
+        title=f"Shot sweep on {', '.join(frame['dataset'].unique())} with {', '.join(frame['backbone'].unique())}",
+        table=_without_constants(table(frame)).to_dict("split"),
+        text_columns=("dataset", "category", "method", "backbone"),
         curve=plots.png_data_uri(curve),
         extremes=[{"title": e.title, "note": e.note, "picture": plots.png_data_uri(e.figure)} for e in shown],
         protocols=_protocol_lines(results),
         environment=results[0].row["environment"],
         images=_counts(results),
     )
+    if figures is not None:
+        for kind, figure in [("curve", curve), *(("overlays", e.figure) for e in shown[:1])]:
+            with atomic_write(figures / f"{kind}_{frame['dataset'].iloc[0]}.png", "wb") as file:
+                file.write(plots.figure_to_png(figure))
     with atomic_write(target) as file:
         file.write(page)
     return target
+
+
+def _without_constants(shown: pd.DataFrame) -> pd.DataFrame:
+    """The table without what the title says already."""
+    return shown.drop(columns=[c for c in ("dataset", "backbone") if shown[c].nunique() == 1])
 
 
 def _representatives(results: Sequence[Result]) -> list[Result]:
