@@ -1,0 +1,38 @@
+# Two commands do everything on a fresh machine: `make sweep` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help setup sweep test check notebooks readme lint benchmarks
+
+help:            ## say what there is
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+setup: .venv/ready  ## make .venv and install adlib and what it needs
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	touch $@
+
+sweep: setup     ## the main job: shot sweep on real images, table, figure, report
+	$(BIN)/adlib sweep --data elpv --shots 1 4 32 256 --seeds 0 1 2 --selection random --preprocess informed \
+		--out runs/elpv --figures figures
+
+test: setup lint  ## every test: library, notebooks, bad input
+	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg tests notebooks
+
+check: setup lint  ## the fast part of the tests, for daily work
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+notebooks: setup  ## execute every notebook anew and keep its outputs; figures/ are written by them
+	$(BIN)/python -m adlib.experiments.refresh notebooks
+
+readme: setup    ## fill the README's tables from results/
+	$(BIN)/python -m adlib.experiments.refresh readme
+
+benchmarks: setup  ## speed of the library beside plain baselines
+	for script in benchmarks/*.py; do $(BIN)/python $$script; done
