@@ -255,6 +255,10 @@ def test_injected_parameters_are_checked(injected, problem):
         check_parameters(values, ["", CELL, injected, "check_parameters(...)"])
 
 
+def test_without_a_history_nothing_was_injected():
+    assert check_parameters({"shots": 4}, ["", "check_parameters(...)"]) == {}
+
+
 def test_good_parameters_pass():
     values = {"data": "toy", "shots": 8, "seeds": [3]}
     history = ["", CELL, "data = 'toy'\nshots = 8\nseeds = [3]", "check_parameters(...)"]

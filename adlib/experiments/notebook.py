@@ -17,9 +17,12 @@ def check_parameters(variables: Mapping[str, Any], history: Sequence[str]) -> di
     """The notebook's parameters by name. Call it as `check_parameters(globals(), In)` in the second code cell.
 
     variables: the notebook's globals; history: IPython's `In`, whose first entry is the parameters cell and whose
-    next ones are what papermill injected. Raises InputError naming what was injected but never declared, and a value
-    of another type than its default.
+    next ones are what papermill injected. Where no history is kept, as by nbval, nothing was injected either, and the
+    result is empty. Raises InputError naming what was injected but never declared, and a value of another type than
+    its default.
     """
+    if len(history) < 3:
+        return {}
     defaults: dict[str, Any] = {}
     exec(history[1], {}, defaults)  # the notebook's own cell, already executed once by the kernel
     declared = declared_names(history[1])
