@@ -162,8 +162,8 @@ def patch_vectors(
 
     maps: layer name -> (C, h, w), in the order in which they are stacked. Every map is brought bilinearly to the
     largest grid. neighbourhood: odd side p of the window around each patch (PatchCore's 'locally aware patch').
-    pooling "mean": the window's mean, with zeros outside the map, as every known implementation has it: border patches
-    are damped, and that matters (see benchmarks/README.md); D is the sum of C over the layers.
+    pooling "mean": the window's mean, with zeros outside the map, as in the official code: border patches are damped,
+    and that matters (see benchmarks/README.md); D is the sum of C over the layers.
     pooling "official": as patchcore-inspection computes it: the C x p x p values of the zero-padded window are
     pooled adaptively to `dims`, the layers stacked and pooled again to `dims`.
     Returns vectors (h * w, D) float32, row by row, and (h, w). Raises InputError on an even or negative window.
