@@ -15,14 +15,21 @@ from torch import Tensor
 
 from adlib.bank.memory import PatchBank
 from adlib.bank.neighbours import GroupedBank
+from adlib.data.images import content_key
 from adlib.detectors.base import Detector, Predictions, as_numpy_grid, require_images
+from adlib.detectors.columns import DistanceColumns
 from adlib.detectors.masking import THRESHOLD, mask_test, object_mask
 from adlib.detectors.scores import top_share_mean
 from adlib.errors import InputError
-from adlib.features.cache import TensorCache
+from adlib.features.cache import TensorCache, digest
 from adlib.features.extract import FeatureSpec, ImageFeatures, extract
 from adlib.features.patches import Preprocess, grid_size, patch_vectors
+from adlib.parallel import one_core_each
+from adlib.progress import progress
 
+# Raise it whenever the same features come to give other distances, so that columns on disk are not used.
+DISTANCES_VERSION = 1
+SHARED_AT_ONCE = 64  # reference pictures whose columns are computed together: their patches stand in memory
 ANGLES = tuple(range(0, 360, 45))
 MASKS = ("test", "always", "never")
 
@@ -81,18 +88,21 @@ class AnomalyDINO(Detector):
     def fit(
         self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False
     ) -> "AnomalyDINO":
-        """Fill the bank `bank_` (N, D), a group of rows a picture (`offsets_`); returns self."""
+        """Fill the bank `bank_` (N, D), a group of rows a picture (`offsets_`, `references_`); returns self."""
         if self.mask not in MASKS:
             raise InputError(f"Unknown mask {self.mask!r}; choose one of {', '.join(MASKS)}.")
         require_images(images, "fit on")
         angles = ANGLES if self.rotate else (0,)
         bank = PatchBank(len(images) * len(angles))
         masked = self.mask == "always"
+        keys = []
         for number, features in enumerate(self._features(images, angles, cache, show_progress, "reference features")):
             if number == 0 and self.mask == "test":
                 masked = mask_test(self._object_mask(features))
             bank.append(self._vectors(features))
+            keys.append(features.key)
         self.masked_ = masked
+        self.references_ = keys[:: len(angles)]
         self.bank_ = bank.vectors()
         self.offsets_ = bank.offsets[:: len(angles)]
         return self
@@ -100,10 +110,11 @@ class AnomalyDINO(Detector):
     def predict(
         self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False
     ) -> Predictions:
-        """Scores and maps; raises InputError before `fit`."""
+        """Scores and maps; raises InputError before `fit`. Distances that `share_distances` left are not made anew."""
         self._require_fit("bank_")
+        shared = self._shared(cache)
         features = self._features(images, (0,), cache, show_progress, "scoring")
-        return self._predictions((item, self.reference_distances(item).amin(dim=1)) for item in features)
+        return self._predictions((item, self._distances(item, shared)) for item in features)
 
     def fit_predict(
         self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False
@@ -122,6 +133,30 @@ class AnomalyDINO(Detector):
 
         return self._predictions(against_others())
 
+    def share_distances(
+        self, references: Sequence[Any], images: Sequence[Any], cache: TensorCache, show_progress: bool = False
+    ) -> None:
+        """Put the distances of images to each of the references into the cache, where they are not there yet.
+
+        A detector with the same parameters, fitted on any choice of these references, then scores the images by
+        minima over columns, with the same bits as without. What was learned before is forgotten.
+        """
+        shared = self._shared(cache)
+        blocks = [references[i : i + SHARED_AT_ONCE] for i in range(0, len(references), SHARED_AT_ONCE)]
+        with progress(total=len(blocks) * len(images), label="distances", unit="img", show=show_progress) as bar:
+            for block in blocks:
+                keys = [content_key(image) for image in block]
+                waiting = [image for image in images if shared.missing(content_key(image), keys)]
+                bar.update(len(images) - len(waiting))
+                if not waiting:
+                    continue
+                self.fit(block, cache)
+                self._grouped_bank()  # made here, once, and not by two threads at a time
+                items = self._features(waiting, (0,), cache, False, "scoring")
+                for item, columns in one_core_each(lambda item: (item, self.reference_distances(item)), items):
+                    shared.add(item.key, keys, columns)
+                    bar.update()
+
     def reference_distances(self, features: ImageFeatures) -> Tensor:
         """(patches, references) distance 1 - cosine of each patch to its nearest patch in each reference picture.
 
@@ -130,6 +165,23 @@ class AnomalyDINO(Detector):
         """
         euclidean = self._grouped_bank().nearest(self._vectors(features))
         return euclidean.square_().div_(2)  # of unit vectors: |a - b|^2 = 2 (1 - cos)
+
+    def _distances(self, features: ImageFeatures, shared: DistanceColumns | None) -> Tensor:
+        known = shared.minimum(features.key, self.references_) if shared else None
+        return self.reference_distances(features).amin(dim=1) if known is None else known.to(self.bank_.device)
+
+    def _shared(self, cache: TensorCache | None) -> DistanceColumns | None:
+        if cache is None:
+            return None
+        spec, network = self.spec(), self.network()
+        angles = ANGLES if self.rotate else (0,)
+        shaped_by = {
+            "version": DISTANCES_VERSION,
+            "features": [spec.kind(network, layer, angle) for layer in spec.layers for angle in angles],
+            "neighbourhood": self.neighbourhood,
+            "device": network.device.type,
+        }
+        return DistanceColumns(cache, f"{network.name}-distances-{digest(shaped_by)}")
 
     def _grouped_bank(self) -> GroupedBank:
         if self._bank_of is None or self._bank_of.bank is not self.bank_:

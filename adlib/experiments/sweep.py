@@ -1,7 +1,8 @@
 """A shot sweep: papermill executes one notebook per (category, method, shots), with all seeds inside.
 
 What the notebooks share is computed once, before the first of them: features of every picture that any of them will
-ask for go into the feature cache. Whatever is on disk already is left alone, so a sweep that was killed goes on.
+ask for go into the feature cache, and where a method's score is a minimum over reference pictures, so do distances.
+Whatever is on disk already is left alone, so a sweep that was killed goes on.
 """
 
 import contextlib
@@ -10,13 +11,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from adlib.data import Dataset, load_dataset
+from adlib.detectors.anomalydino import ANGLES
 from adlib.errors import InputError
 from adlib.experiments.methods import method_options
 from adlib.experiments.protocol import Protocol
@@ -158,28 +160,40 @@ def _notebook(job: Job, sweep: Sweep) -> Path:
 
 
 def _warm(waiting: Sequence[Job], sweep: Sweep, show_progress: bool) -> None:
-    """Put every feature into the cache that a waiting notebook will ask for."""
+    """Put into the cache what several waiting notebooks will ask for: features, and distances where they are shared."""
     cache = TensorCache()
-    for detector, paths, angles in _wanted(waiting, sweep.machine):
-        features = extract(detector.network(), paths, detector.spec(), angles, cache=cache, show_progress=show_progress)
-        for _ in features:
-            pass
-
-
-def _wanted(waiting: Sequence[Job], machine: Machine) -> Iterator[tuple[Any, list[Path], tuple[int, ...]]]:
-    from adlib.detectors.anomalydino import ANGLES
-
+    shared: dict[tuple[str, str], list[Job]] = {}
     for job in waiting:
-        detector = build(job.protocols[0], machine)
-        turned = ANGLES if getattr(detector, "rotate", False) else (0,)
-        references: dict[Path, None] = {}
+        detector = build(job.protocols[0], sweep.machine)
+        angles = ANGLES if getattr(detector, "rotate", False) else (0,)
+        for paths, turned in ((_references([job]), angles), (_scored(job), (0,))):
+            network, spec = detector.network(), detector.spec()
+            for _ in extract(network, paths, spec, turned, cache=cache, show_progress=show_progress):
+                pass
+        if hasattr(detector, "share_distances"):
+            shared.setdefault((job.protocols[0].method, job.protocols[0].category), []).append(job)
+    for jobs_of_one in shared.values():
+        references = _references(jobs_of_one)
+        if len(references) < sum(protocol.shots for job in jobs_of_one for protocol in job.protocols):
+            detector = build(jobs_of_one[0].protocols[0], sweep.machine)
+            detector.share_distances(references, _scored(jobs_of_one[0]), cache, show_progress)
+
+
+def _references(jobs_of_one: Sequence[Job]) -> list[Path]:
+    """Every picture that any of these jobs draws, once."""
+    drawn: dict[Path, None] = {}
+    for job in jobs_of_one:
         for protocol in job.protocols:
             if protocol.shots:
-                drawn = job.dataset.few_shot(protocol.shots, protocol.seed, protocol.selection)
-                references |= dict.fromkeys(s.path for s in drawn)
-        held_out = job.dataset.validation or job.dataset.train_good[:HELD_OUT]
-        yield detector, list(references), turned
-        yield detector, [s.path for s in (*held_out, *job.dataset.test)], (0,)
+                samples = job.dataset.few_shot(protocol.shots, protocol.seed, protocol.selection)
+                drawn |= dict.fromkeys(s.path for s in samples)
+    return list(drawn)
+
+
+def _scored(job: Job) -> list[Path]:
+    """Every picture that a job scores: for the threshold, and of the test set."""
+    held_out = job.dataset.validation or job.dataset.train_good[:HELD_OUT]
+    return [s.path for s in (*held_out, *job.dataset.test)]
 
 
 def _execute(job: Job, sweep: Sweep) -> None:

@@ -57,14 +57,12 @@ class TensorCache:
             return None
 
     def put(self, kind: str, key: str, tensors: Mapping[str, Tensor]) -> None:
-        """Store tensors; silent where the cache was turned off by an earlier failure."""
+        """Store tensors, floats as float32; silent where the cache was turned off by an earlier failure."""
         if not self._writable:
             return
         try:
             with atomic_write(self._path(kind, key), "wb", durable=False) as file:
-                file.write(
-                    save_bytes({name: t.detach().to("cpu", torch.float32).contiguous() for name, t in tensors.items()})
-                )
+                file.write(save_bytes({name: _storable(tensor) for name, tensor in tensors.items()}))
         except (OSError, InputError) as error:
             self._writable = False
             warnings.warn(f"The feature cache is off from here on: {error}", stacklevel=2)
@@ -74,3 +72,8 @@ class TensorCache:
 
     def _path(self, kind: str, key: str) -> Path:
         return self.folder / kind / key[:2] / f"{key}.safetensors"
+
+
+def _storable(tensor: Tensor) -> Tensor:
+    dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype
+    return tensor.detach().to("cpu", dtype).contiguous()

@@ -1,0 +1,57 @@
+"""Distances of a picture's patches to single reference pictures, on disk: a shot sweep for the price of one run.
+
+AnomalyDINO's patch distance is a minimum over reference pictures. Kept as a column a reference, the distances of a test
+picture serve every shot count and every draw: each is a minimum over other columns (chapter 22).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from adlib.features.cache import TensorCache
+
+
+class DistanceColumns:
+    """Columns of distances in a cache, a file a test picture.
+
+    kind: names everything that shapes a distance apart from the two pictures. Pictures go by their content's key,
+    64 hex digits, as `content_key` gives it.
+    """
+
+    def __init__(self, cache: TensorCache, kind: str) -> None:
+        self.cache = cache
+        self.kind = kind
+
+    def minimum(self, picture: str, references: Sequence[str]) -> Tensor | None:
+        """(patches,) distance of each patch to the nearest of the references; None where a column is missing."""
+        known, columns = self._read(picture)
+        place = {key: number for number, key in enumerate(known)}
+        if not all(key in place for key in references):
+            return None
+        return columns[:, [place[key] for key in references]].amin(dim=1)
+
+    def missing(self, picture: str, references: Sequence[str]) -> bool:
+        """Whether the picture lacks the column of any of the references."""
+        return not set(references) <= set(self._read(picture)[0])
+
+    def add(self, picture: str, references: Sequence[str], columns: Tensor) -> None:
+        """Keep columns (patches, R) for R references beside those that are there already."""
+        known, before = self._read(picture)
+        fresh = [number for number, key in enumerate(references) if key not in known]
+        keys = [*known, *(references[number] for number in fresh)]
+        columns = columns[:, fresh].cpu()
+        self.cache.put(
+            self.kind,
+            picture,
+            {
+                "distances": columns if before is None else torch.cat([before, columns], dim=1),
+                "references": torch.tensor([list(bytes.fromhex(key)) for key in keys], dtype=torch.uint8),
+            },
+        )
+
+    def _read(self, picture: str) -> tuple[list[str], Tensor | None]:
+        entry = self.cache.get(self.kind, picture)
+        if entry is None:
+            return [], None
+        return [bytes(row).hex() for row in entry["references"].tolist()], entry["distances"]
