@@ -16,7 +16,12 @@ from adlib.features.cache import TensorCache
 from adlib.features.patches import Preprocess
 
 # Small pictures keep a test at a second, and 1% of twelve of them would be a bank of two dozen patches.
-SMALL = {"patchcore": {"resize": 128, "coreset": 0.25}, "anomalydino": {"resize": 96, "rotate": False, "mask": "never"}}
+SMALL = {
+    "patchcore": {"resize": 128, "coreset": 0.25},
+    "padim": {"resize": 128, "dims": 40},
+    "spade": {"resize": 128},
+    "anomalydino": {"resize": 96, "rotate": False, "mask": "never"},
+}
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,12 @@ from typing import Any
 
 from adlib.detectors.anomalydino import AnomalyDINO
 from adlib.detectors.base import Detector, read_model
+from adlib.detectors.padim import PaDiM
 from adlib.detectors.patchcore import PatchCore
+from adlib.detectors.spade import SPADE
 from adlib.errors import InputError
 
-DETECTORS: dict[str, type[Detector]] = {cls.name: cls for cls in (PatchCore, AnomalyDINO)}
+DETECTORS: dict[str, type[Detector]] = {cls.name: cls for cls in (PatchCore, AnomalyDINO, SPADE, PaDiM)}
 
 
 def make_detector(name: str, **parameters: Any) -> Detector:

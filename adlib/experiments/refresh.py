@@ -1,20 +1,28 @@
-"""What is generated and committed: notebooks with their outputs, and the tables of the README.
+"""What is generated and committed: notebooks with their outputs, the tables of the README, and its figures.
 
-    python -m adlib.experiments.refresh notebooks [NAME ...]    executes them anew, top to bottom
+    python -m adlib.experiments.refresh notebooks [NAME ...]    executes them anew, top to bottom, and stamps them
     python -m adlib.experiments.refresh readme                  fills the README's tables from results/
+    python -m adlib.experiments.refresh figures                 draws figures/ from results/elpv; its heat maps need
+                                                                the patch scores that `make sweep` leaves in runs/elpv
 
 A table of the README stands between `<!-- table: NAME -->` and `<!-- end -->`; nobody types a number there.
 """
 
+import hashlib
+import json
 import re
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from adlib.data import load_dataset
+from adlib.errors import InputError
 from adlib.experiments.published import published
-from adlib.experiments.report import table
+from adlib.experiments.report import table, write_report
 from adlib.experiments.store import ResultStore, as_frame
 from adlib.files import atomic_write
 from adlib.progress import progress
@@ -23,22 +31,73 @@ ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def refresh_notebooks(names: Sequence[str] = ()) -> None:
-    """Execute notebooks (all, or those whose file name begins with one of the names) and keep their outputs."""
+def notebook_files(folder: Path = ROOT / "notebooks") -> list[Path]:
+    """Chapters and solutions below a folder, sorted; what Jupyter keeps in hidden folders is none of them."""
+    found = sorted(folder.rglob("[0-9][0-9]_*.ipynb"))
+    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+
+
+def refresh_notebooks(names: Sequence[str] = (), folder: Path = ROOT / "notebooks") -> None:
+    """Execute notebooks (all, or those whose file name begins with one of the names), keep their outputs, stamp them.
+
+    A notebook that fails stays as it was. Raises InputError for a name that no notebook begins with.
+    """
     import nbclient
     import nbformat
 
-    found = sorted((ROOT / "notebooks").rglob("[0-9][0-9]_*.ipynb"))
-    chosen = [p for p in found if not names or p.name.startswith(tuple(names))]
-    for path in progress(chosen, label="notebooks", unit="notebook"):
-        notebook = nbformat.read(path, as_version=4)
-        nbclient.NotebookClient(
-            notebook, kernel_name="python3", timeout=1200, resources={"metadata": {"path": path.parent}}
-        ).execute()
-        for cell in notebook.cells:
-            cell.metadata.pop("execution", None)  # times of day: noise in every diff
-        with atomic_write(path) as file:
-            nbformat.write(notebook, file)
+    found = notebook_files(folder)
+    for name in names:
+        if not any(path.name.startswith(name) for path in found):
+            raise InputError(f"No notebook in {folder.name}/ begins with {name!r}; give a number such as 22.")
+    chosen = [path for path in found if not names or path.name.startswith(tuple(names))]
+    with progress(chosen, label="notebooks", unit="notebook") as bar:
+        for path in bar:
+            notebook, began = nbformat.read(path, as_version=4), time.perf_counter()
+            nbclient.NotebookClient(
+                notebook, kernel_name="python3", timeout=1200, resources={"metadata": {"path": path.parent}}
+            ).execute()
+            for cell in notebook.cells:
+                cell.metadata.pop("execution", None)  # times of day: noise in every diff
+            notebook.metadata["adlib"] = digests(notebook)
+            with atomic_write(path) as file:
+                nbformat.write(notebook, file)
+            bar.write(f"{path.relative_to(folder)}: {time.perf_counter() - began:.0f} s")  # for the chapter's **Cost:**
+
+
+def digests(notebook: Any) -> dict[str, str]:
+    """sha256 of a notebook's code and of its outputs: the stamp that an execution leaves in `metadata.adlib`.
+
+    nbval sees neither code that changed and prints the same, nor a picture from elsewhere; these do. Prose, tags and
+    execution counts are left out: they may change without an execution.
+    """
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    kept = ("output_type", "name", "text", "data", "ename", "evalue")
+    outputs = [[{key: output[key] for key in kept if key in output} for output in cell.outputs] for cell in cells]
+    content = {"code_sha256": [cell.source for cell in cells], "outputs_sha256": outputs}
+    return {
+        name: hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest() for name, value in content.items()
+    }
+
+
+def refresh_figures(
+    results: Path = ROOT / "results/elpv", runs: Path = ROOT / "runs/elpv", figures: Path = ROOT / "figures"
+) -> None:
+    """Draw the learning curve and the heat maps of the sweep anew, and its report, without running a detector.
+
+    results: the committed rows, which say what is shown; runs: folder of a sweep, whose patch scores are too large to
+    commit. Raises InputError where they are missing.
+    """
+    rows, store = list(ResultStore(results).results()), ResultStore(runs / "results")
+    if not rows:
+        raise InputError(f"There are no results in {results}; give a folder of results.")
+    for row in rows:
+        if store.grids(row.protocol) is None:
+            raise InputError(
+                f"The heat maps need the patch scores of {row.protocol.title}, which are not in {runs.name}/results; "
+                "run `make sweep` first."
+            )
+    datasets = {p.category: load_dataset(p.dataset, p.category) for p in (row.protocol for row in rows)}
+    write_report(rows, store, runs / "report.html", datasets, figures=figures)
 
 
 def refreshed_readme(text: str, results: Path) -> str:
@@ -58,19 +117,21 @@ def _few_shot(results: Path) -> str:
 def _bottle(results: Path) -> str:
     frame = as_frame(ResultStore(results / "bottle").results())
     by = ["method", "backbone", "option.resize", "option.crop", "option.coreset"]
-    shown = table(frame, by).drop(columns="draws")
-    return _markdown(shown.rename(columns=lambda name: name.removeprefix("option.")))
+    return _markdown(_plain(table(frame, by).drop(columns="draws")))
 
 
 def _mtd(results: Path) -> str:
-    by = ["backbone", "option.resize", "option.aspect", "option.top_share"]
+    by = ["method", "backbone", "option.resize", "option.aspect", "option.top_share"]
     shown = table(as_frame(ResultStore(results / "mtd").results()), by)[[*by, "draws", "image AUROC"]]
-    shown = (
-        shown.rename(columns=lambda name: name.removeprefix("option.")).rename(columns={"draws": "splits"}).astype(str)
-    )
+    shown = _plain(shown).rename(columns={"draws": "splits"})
     (paper,) = published(method="PatchCore", dataset="mtd", variant="10%").itertuples()
-    shown.loc[len(shown)] = ["wide_resnet50_2 (published)", "", "", "", "", f"{paper.value:.1f}"]
+    shown.loc[len(shown)] = ["patchcore", "wide_resnet50_2 (published)", "", "", "", "", f"{paper.value:.1f}"]
     return _markdown(shown) + f"\n\nPublished: {paper.source}, coreset {paper.variant}, read from {paper.how_read}."
+
+
+def _plain(shown: pd.DataFrame) -> pd.DataFrame:
+    """Text throughout, without `option.` in its head; empty where a method has no such option."""
+    return shown.rename(columns=lambda name: name.removeprefix("option.")).fillna("").astype(str)
 
 
 TABLES: dict[str, Callable[[Path], str]] = {"elpv": _few_shot, "bottle": _bottle, "mtd": _mtd}
@@ -78,15 +139,21 @@ TABLES: dict[str, Callable[[Path], str]] = {"elpv": _few_shot, "bottle": _bottle
 
 def main(arguments: Sequence[str]) -> int:
     """Entry point of `python -m adlib.experiments.refresh`."""
-    if arguments[:1] == ["notebooks"]:
-        refresh_notebooks(arguments[1:])
-    elif list(arguments) == ["readme"]:
-        readme = ROOT / "README.md"
-        fresh = refreshed_readme(readme.read_text(encoding="utf-8"), ROOT / "results")
-        with atomic_write(readme) as file:
-            file.write(fresh)
-    else:
-        print(__doc__, file=sys.stderr)
+    try:
+        if arguments[:1] == ["notebooks"]:
+            refresh_notebooks(arguments[1:])
+        elif list(arguments) == ["readme"]:
+            readme = ROOT / "README.md"
+            fresh = refreshed_readme(readme.read_text(encoding="utf-8"), ROOT / "results")
+            with atomic_write(readme) as file:
+                file.write(fresh)
+        elif list(arguments) == ["figures"]:
+            refresh_figures()
+        else:
+            print(__doc__, file=sys.stderr)
+            return 2
+    except InputError as error:
+        print(f"refresh: {error}", file=sys.stderr)
         return 2
     return 0
 

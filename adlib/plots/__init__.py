@@ -5,7 +5,7 @@ Nothing here reads or writes a file. A figure is unknown to pyplot: it shows whe
 
 from adlib.plots.comparisons import method_scores, ours_beside_published
 from adlib.plots.curves import learning_curve, lines
-from adlib.plots.figure import figure_to_png
+from adlib.plots.figure import figure_to_png, new_figure, tidy
 from adlib.plots.heat import Limits, colour_limits
 from adlib.plots.images import contact_sheet, gallery, overlay, picture_rows
 from adlib.plots.pictures import png_data_uri
@@ -26,6 +26,7 @@ __all__ = [
     "learning_curve",
     "lines",
     "method_scores",
+    "new_figure",
     "ours_beside_published",
     "overlay",
     "picture_rows",
@@ -33,5 +34,6 @@ __all__ = [
     "points",
     "roc_and_pr",
     "score_histogram",
+    "tidy",
     "use_style",
 ]

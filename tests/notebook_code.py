@@ -1,0 +1,64 @@
+"""Code of a notebook taken apart by Python's own parser: which names it reads, which files it names."""
+
+import ast
+import dis
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import CodeType
+
+from IPython.core.inputtransformer2 import TransformerManager
+
+READS = ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS")
+WRITES = ("STORE_NAME", "STORE_GLOBAL")
+
+
+def tree(source: str) -> ast.Module:
+    """A cell's syntax tree; lines of IPython's own (`%time`, `!ls`) become the calls that they stand for."""
+    return ast.parse(TransformerManager().transform_cell(source))
+
+
+def unused_names(names: Sequence[str], cells: Sequence[str]) -> Iterator[str]:
+    """A sentence for each global name that `cells` never read, or give another value before they read it.
+
+    The compiler says what is read: a comment or a string is no use, nor is a function's own argument of that name.
+    """
+    waiting = list(names)
+    for statement in [node for source in cells for node in tree(source).body]:
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT  # as IPython compiles a cell
+        first: dict[str, bool] = {}  # name -> whether it is read, or else written, where it comes first
+        for name, reads in _globals(compile(ast.Module([statement], []), "cell", "exec", flags)):
+            first.setdefault(name, reads)
+        yield from (
+            f"overwrites the parameter {name} before it reads it" for name in waiting if first.get(name) is False
+        )
+        waiting = [name for name in waiting if name not in first]
+    yield from (f"declares the parameter {name} and never uses it" for name in waiting)
+
+
+def _globals(code: CodeType, inside: bool = False) -> Iterator[tuple[str, bool]]:
+    """(name, whether it is read) wherever code reads or writes a global name; then those that its functions read."""
+    for step in dis.get_instructions(code):
+        if step.opname in READS or (step.opname in WRITES and not inside):
+            yield step.argval, step.opname in READS
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _globals(constant, inside=True)
+
+
+def calls(source: str) -> list[str]:
+    """What a cell calls, as it is written: 'check_parameters(globals(), In)'."""
+    return [ast.unparse(node) for node in ast.walk(tree(source)) if isinstance(node, ast.Call)]
+
+
+def missing_files(source: str, folder: Path) -> Iterator[str]:
+    """A sentence for each string such as "../results/elpv" that names nothing, seen from `folder`."""
+    parts = {id(part) for node in ast.walk(tree(source)) if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in ast.walk(tree(source)):
+        if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+            continue
+        name = node.value
+        if not name.startswith(("../", "./")) or "\n" in name:
+            continue
+        name = name.rpartition("/")[0] if id(node) in parts else name  # of an f-string: the folder before the gap
+        if not (any(folder.glob(name)) if "*" in name else (folder / name).exists()):
+            yield f"reads {node.value}, which does not exist"
