@@ -140,8 +140,12 @@ def _candidates(queries: Tensor, bank: Tensor, k: int, byte_budget: int) -> tupl
         query = (smallest - error <= limit[:, -1]).nonzero().squeeze(1)
         if len(query) < len(queries):
             values, error = values[query], error[query]
-        upper = values.topk(min(k, len(rows)), dim=1, largest=False).values + error[:, None]
-        limit[query] = torch.cat([limit[query], upper], 1).topk(k, dim=1, largest=False).values
+        if k == 1:  # what topk would find is known
+            upper = (smallest[query] if len(query) < len(queries) else smallest) + error
+            limit[query] = torch.minimum(limit[query], upper[:, None])
+        else:
+            upper = values.topk(min(k, len(rows)), dim=1, largest=False).values + error[:, None]
+            limit[query] = torch.cat([limit[query], upper], 1).topk(k, dim=1, largest=False).values
         lower = values.sub_(error[:, None])
         row, column = (lower <= limit[query, -1:]).nonzero().unbind(1)
         found.append((query[row], column + start, lower[row, column]))
