@@ -29,7 +29,7 @@ from adlib.progress import progress
 
 # Raise it whenever the same features come to give other distances, so that columns on disk are not used.
 DISTANCES_VERSION = 1
-SHARED_AT_ONCE = 64  # reference pictures whose columns are computed together: their patches stand in memory
+VIEWS_AT_ONCE = 256  # reference pictures, or turned copies, whose columns are computed together, from memory
 ANGLES = tuple(range(0, 360, 45))
 MASKS = ("test", "always", "never")
 
@@ -92,7 +92,7 @@ class AnomalyDINO(Detector):
         if self.mask not in MASKS:
             raise InputError(f"Unknown mask {self.mask!r}; choose one of {', '.join(MASKS)}.")
         require_images(images, "fit on")
-        angles = ANGLES if self.rotate else (0,)
+        angles = self._angles()
         bank = PatchBank(len(images) * len(angles))
         masked = self.mask == "always"
         keys = []
@@ -112,9 +112,10 @@ class AnomalyDINO(Detector):
     ) -> Predictions:
         """Scores and maps; raises InputError before `fit`. Distances that `share_distances` left are not made anew."""
         self._require_fit("bank_")
+        self._grouped_bank()  # made here, once, and not by two threads at a time
         shared = self._shared(cache)
         features = self._features(images, (0,), cache, show_progress, "scoring")
-        return self._predictions((item, self._distances(item, shared)) for item in features)
+        return self._predictions(one_core_each(lambda item: (item, self._distances(item, shared)), features))
 
     def fit_predict(
         self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False
@@ -142,7 +143,8 @@ class AnomalyDINO(Detector):
         minima over columns, with the same bits as without. What was learned before is forgotten.
         """
         shared = self._shared(cache)
-        blocks = [references[i : i + SHARED_AT_ONCE] for i in range(0, len(references), SHARED_AT_ONCE)]
+        at_once = max(1, VIEWS_AT_ONCE // len(self._angles()))
+        blocks = [references[i : i + at_once] for i in range(0, len(references), at_once)]
         with progress(total=len(blocks) * len(images), label="distances", unit="img", show=show_progress) as bar:
             for block in blocks:
                 keys = [content_key(image) for image in block]
@@ -174,14 +176,16 @@ class AnomalyDINO(Detector):
         if cache is None:
             return None
         spec, network = self.spec(), self.network()
-        angles = ANGLES if self.rotate else (0,)
         shaped_by = {
             "version": DISTANCES_VERSION,
-            "features": [spec.kind(network, layer, angle) for layer in spec.layers for angle in angles],
+            "features": [spec.kind(network, layer, angle) for layer in spec.layers for angle in self._angles()],
             "neighbourhood": self.neighbourhood,
             "device": network.device.type,
         }
         return DistanceColumns(cache, f"{network.name}-distances-{digest(shaped_by)}")
+
+    def _angles(self) -> tuple[int, ...]:
+        return ANGLES if self.rotate else (0,)
 
     def _grouped_bank(self) -> GroupedBank:
         if self._bank_of is None or self._bank_of.bank is not self.bank_:

@@ -89,10 +89,10 @@ class Detector(ABC):
         """Name -> value of every constructor argument."""
         return {name: getattr(self, name) for name in self.parameter_defaults()}
 
-    def assemble(self, scores: Sequence[float], grids: list[np.ndarray], frames: list[Frame]) -> Predictions:
+    def assemble(self, scores: Sequence[float], grids: Sequence[np.ndarray], frames: Sequence[Frame]) -> Predictions:
         """Scores, patch scores and frames as this detector's `Predictions`, with its own smoothing of maps."""
         scores = np.asarray(scores, dtype=np.float64)
-        return Predictions(scores, grids, frames, sigma=self.sigma, smooth_original=self.smooth_original)
+        return Predictions(scores, list(grids), list(frames), sigma=self.sigma, smooth_original=self.smooth_original)
 
     def network(self) -> Backbone:
         """The frozen backbone; detectors with the same weights share one in memory."""

@@ -17,6 +17,7 @@ coreset_method     "greedy"               "approximate"                      ran
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,7 +29,8 @@ from adlib.detectors.scores import reweighted, top_share_mean
 from adlib.errors import InputError
 from adlib.features.cache import TensorCache
 from adlib.features.extract import FeatureSpec, extract
-from adlib.features.patches import Preprocess, patch_vectors
+from adlib.features.patches import Frame, Preprocess, patch_vectors
+from adlib.parallel import one_core_each
 
 CORESETS = ("greedy", "approximate", "random")
 DISTANCES = ("euclidean", "squared")
@@ -118,17 +120,17 @@ class PatchCore(Detector):
     ) -> Predictions:
         """Scores and maps; raises InputError before `fit`."""
         self._require_fit("bank_")
-        scores, grids, frames = [], [], []
-        for vectors, grid, frame in self._patches(images, cache, show_progress, "scoring"):
-            distances, entries = nearest(vectors, self.bank_, k=min(self.neighbours, len(self.bank_)))
-            patch_scores = (distances**2 if self.distance == "squared" else distances).mean(dim=1)
-            score = top_share_mean(patch_scores, self.top_share)
-            if self.reweight:
-                score = self._reweight(score, vectors, distances[:, 0], entries[:, 0])
-            scores.append(float(score))
-            grids.append(as_numpy_grid(patch_scores, grid))
-            frames.append(frame)
-        return self.assemble(scores, grids, frames)
+        patches = self._patches(images, cache, show_progress, "scoring")
+        scored = list(one_core_each(lambda item: self._score(*item), patches))
+        return self.assemble(*zip(*scored, strict=True)) if scored else self.assemble([], [], [])
+
+    def _score(self, vectors: Tensor, grid: tuple[int, int], frame: Frame) -> tuple[float, np.ndarray, Frame]:
+        distances, entries = nearest(vectors, self.bank_, k=min(self.neighbours, len(self.bank_)))
+        patch_scores = (distances**2 if self.distance == "squared" else distances).mean(dim=1)
+        score = top_share_mean(patch_scores, self.top_share)
+        if self.reweight:
+            score = self._reweight(score, vectors, distances[:, 0], entries[:, 0])
+        return float(score), as_numpy_grid(patch_scores, grid), frame
 
     def spec(self) -> FeatureSpec:
         """What is asked of the backbone."""
