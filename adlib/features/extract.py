@@ -18,7 +18,7 @@ from adlib.parallel import one_core_each
 from adlib.progress import progress
 
 # Raise it whenever the same picture and settings come to give other features, so that old cache files are not used.
-FEATURES_VERSION = 1
+FEATURES_VERSION = 2
 GPU_BATCH = 8
 
 
