@@ -122,7 +122,7 @@ def _farthest_first(points: Tensor, squared: Tensor, size: int, bar, first: Tens
         picked.append(new)
         count += len(new)
         bar.update(len(new))
-        if len(new) * 16 > pooled:
+        if len(new) * 32 > pooled:  # of 20 equal points a pool can give one, and is still worth enlarging
             pool = min(2 * pool, largest_pool)
         elif len(new) * 64 < pooled:
             pool = max(pool // 2, SMALLEST_POOL)
@@ -138,6 +138,8 @@ def _certain_picks(points: Tensor, squared: Tensor, pool: int, limit: int) -> tu
     outside = -1.0
     if len(members) > pool:
         values, members, outside = values[:pool], members[:pool], float(values[pool])
+    members, order = members.sort()  # of equally far points the plain algorithm takes the first
+    values = values[order]
     inside = points[members].double()
     inside -= inside.mean(0)
     lengths = inside.square().sum(1)
@@ -147,8 +149,8 @@ def _certain_picks(points: Tensor, squared: Tensor, pool: int, limit: int) -> tu
     # Below 2^-26 of the pool's squared size the product's rounding could decide: leave that to the next round.
     certain = max(outside, float(lengths.max()) * 2.0**-26)
     picks: list[int] = []
-    best = 0
-    if left[0] <= 0:
+    best = int(left.argmax())
+    if left[best] <= 0:
         return members[:0], len(members)
     while True:
         picks.append(best)
