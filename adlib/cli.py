@@ -1,4 +1,4 @@
-"""`adlib check | run | sweep | report | predict`: thin, over `experiments`."""
+"""`adlib check | run | sweep | report | reproduce | predict`: thin, over `experiments`."""
 
 import argparse
 import json
@@ -27,6 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away, as `adlib check ... | head` does
         sys.stderr.close()
         return 0
+    except (OSError, MemoryError, RuntimeError) as error:  # a full disk, no rights, no memory on the GPU, ...
+        if options.debug:
+            raise
+        reason = " ".join(str(error).split()) or "out of memory"
+        print(f"adlib: {reason} (`adlib --debug COMMAND ...` shows where)", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,17 +72,45 @@ def _parser() -> argparse.ArgumentParser:
     sweep.set_defaults(command=_sweep)
 
     report = commands.add_parser("report", help="print the table of a folder of results")
-    report.add_argument("results", type=Path, help="folder of results")
+    report.add_argument("results", type=Path, nargs="?", help="folder of results")
+    report.add_argument("--paper", help="patchcore or anomalydino: ours beside every published number")
+    report.add_argument("--results", dest="folders", type=Path, nargs="+", metavar="DIR", help="with --paper: folders")
+    report.add_argument("--out", type=Path, metavar="FILE", help="with --paper: also write a .html, .md or .csv file")
     report.add_argument("--by", nargs="+", help="columns to group by (default: data set to shots)")
     report.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     report.set_defaults(command=_report)
+
+    reproduce = commands.add_parser("reproduce", help="run every row of a paper's table, then print ours beside theirs")
+    reproduce.add_argument("paper", help="patchcore or anomalydino")
+    reproduce.add_argument("--data", required=True, help="MVTec AD, VisA or a folder laid out like them")
+    reproduce.add_argument("--category", nargs="+", default=[], help="categories (default: all)")
+    reproduce.add_argument("--backbone", nargs="+", default=[], help="networks (default: the paper's)")
+    reproduce.add_argument("--weights", help="file of the backbone's weights (default: sought, then downloaded)")
+    reproduce.add_argument("--device", help="cpu, cuda, ... (default: a GPU where there is one)")
+    reproduce.add_argument("--shots", nargs="+", default=[], help="numbers, or full (default: the paper's)")
+    reproduce.add_argument("--seeds", type=int, nargs="+", default=[], help="draws (default: the paper's)")
+    reproduce.add_argument("--resolution", type=int, nargs="+", default=[], help="AnomalyDINO: pixels (448 672)")
+    reproduce.add_argument(
+        "--preprocess", nargs="+", default=[], help="AnomalyDINO: agnostic, informed, none (agnostic)"
+    )
+    reproduce.add_argument("--coreset", type=float, nargs="+", default=[], help="PatchCore: shares (0.25 0.1 0.01)")
+    reproduce.add_argument("--results", type=Path, help="folder of results (default: runs/reproduce/PAPER)")
+    reproduce.add_argument("--out", type=Path, metavar="FILE", help="also write the table as .html, .md or .csv")
+    reproduce.add_argument("--plan", action="store_true", help="say what would be run, and stop")
+    reproduce.set_defaults(command=_reproduce)
 
     predict = commands.add_parser("predict", help="score images with a saved detector")
     predict.add_argument("model", type=Path, help="file that `adlib run --save` wrote")
     predict.add_argument("images", nargs="+", help="image files or folders")
     predict.add_argument("--weights", help="file of the backbone's weights")
     predict.add_argument("--device", help="cpu, cuda, ... (default: a GPU where there is one)")
-    predict.add_argument("--out", type=Path, default=Path("runs/predict"), help="folder for scores.csv and overlays")
+    predict.add_argument(
+        "--out", type=Path, default=Path("runs/predict"), help="folder for scores.csv, maps and overlays"
+    )
+    predict.add_argument(
+        "--tile", type=int, metavar="PIXELS", help="tile pictures larger than this (default: as at fit; 0: never)"
+    )
+    predict.add_argument("--false-alarms", type=float, metavar="RATE", help="share of good images (default: as at fit)")
     predict.set_defaults(command=_predict)
     return parser
 
@@ -90,6 +124,9 @@ def _data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resolution", type=int, help="shorter side in pixels (default: the method's)")
     parser.add_argument("--preprocess", default="agnostic", help="AnomalyDINO: agnostic (default), informed or none")
     parser.add_argument("--selection", default="slice", help="how shots are drawn: slice (default) or random")
+    parser.add_argument(
+        "--false-alarms", type=float, default=0.05, metavar="RATE", help="share of good images a threshold may exceed"
+    )
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -102,6 +139,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     from adlib.data import load_dataset
+    from adlib.experiments.calibrate import check_rate, explain
     from adlib.experiments.methods import method_options
     from adlib.experiments.run import Machine, plan, run
     from adlib.experiments.store import ResultStore
@@ -131,18 +169,56 @@ def _run(options: argparse.Namespace) -> None:
         options=chosen | _settings(options.set),
         machine=machine,
     )
+    check_rate(options.false_alarms)
     store = ResultStore(options.results)
-    result = run(protocol, dataset, store, machine=machine, cache=TensorCache(), show_progress=True, save=options.save)
+    if options.save or protocol not in store:
+        _announce([(protocol, dataset)], machine, options.results)
+    result = run(
+        protocol,
+        dataset,
+        store,
+        machine=machine,
+        cache=TensorCache(),
+        show_progress=True,
+        save=options.save,
+        false_alarms=options.false_alarms,
+    )
     print(f"{protocol.title}")
     for name, value in result.metrics.items():
         print(f"  {name:12} {'n/a' if value is None else f'{value:.4f}'}")
+    print("\n".join(explain(result.row, options.false_alarms)))
+
+
+def _announce(runs: Sequence[tuple[Any, Any]], machine: Any, folder: Path, at_a_time: int = 1) -> None:
+    """Say what runs will cost, and show what their masks leave out."""
+    from adlib.experiments.forecast import forecast, mask_picture
+    from adlib.files import atomic_write
+    from adlib.plots import figure_to_png
+
+    cost = forecast(runs, machine, at_a_time)
+    if cost is not None:
+        print(cost.line, file=sys.stderr)
+    for protocol, dataset in {(p.method, p.category): (p, dataset) for p, dataset in runs}.values():
+        figure = mask_picture(protocol, dataset, machine)
+        if figure is not None:
+            target = folder / f"mask_{protocol.dataset}_{protocol.category}.png"
+            with atomic_write(target, "wb") as file:
+                file.write(figure_to_png(figure))
+            print(f"Look at the object mask, and take --preprocess none where it is wrong: {target}", file=sys.stderr)
 
 
 def _sweep(options: argparse.Namespace) -> None:
-    from adlib.experiments.report import table, write_report
-    from adlib.experiments.store import as_frame
-    from adlib.experiments.sweep import Sweep, run_sweep
+    from dataclasses import replace
 
+    from adlib.experiments.calibrate import at_rate, check_rate, explain
+    from adlib.experiments.report import rate_of_page, table, write_report
+    from adlib.experiments.store import as_frame
+    from adlib.experiments.sweep import Sweep, jobs, run_sweep
+
+    if min(options.shots) < 1:
+        raise InputError(
+            f"The shots of a sweep are at least 1, not {min(options.shots)}; `adlib run --shots 0` is zero-shot."
+        )
     name = options.data if options.data in ("elpv", "toy") else Path(options.data).resolve().name
     sweep = Sweep(
         data=options.data,
@@ -160,14 +236,24 @@ def _sweep(options: argparse.Namespace) -> None:
         preprocess=options.preprocess,
         workers=options.workers,
     )
-    jobs, news = run_sweep(sweep)
-    results = [sweep.store.get(protocol) for job in jobs for protocol in job.protocols]
+    check_rate(options.false_alarms)
+    waiting = [(p, job.dataset) for job in jobs(sweep) for p in job.protocols if p not in sweep.store]
+    _announce(waiting, sweep.machine, sweep.out, sweep.workers)
+    done, news = run_sweep(sweep)
+    stored = [sweep.store.get(protocol) for job in done for protocol in job.protocols]
+    results = [replace(r, row=at_rate(r.row, r.scores, options.false_alarms)) for r in stored]
     frame = as_frame(results)
     print(table(frame).to_string(index=False))
+    most = {(r.protocol.method, r.protocol.category): r for r in reversed(results)}  # jobs come with most shots first
+    for (method, category), result in sorted(most.items()):
+        print(f"\n{method}, {category}, {result.protocol.shots} shots, seed {result.protocol.seed}")
+        print("\n".join(explain(result.row, options.false_alarms)))
     page = sweep.out / "report.html"
-    if news or not page.exists():
-        datasets = {job.dataset.categories[0]: job.dataset for job in jobs}
-        write_report(results, sweep.store, page, datasets, sweep.machine, options.figures)
+    if news or rate_of_page(page) != options.false_alarms:
+        datasets = {job.dataset.categories[0]: job.dataset for job in done}
+        write_report(
+            results, sweep.store, page, datasets, sweep.machine, options.figures, false_alarms=options.false_alarms
+        )
     print(f"\nReport: {page}\nNotebooks: {sweep.out / 'notebooks'}")
     if options.figures:
         print(f"Figures: {options.figures}")
@@ -177,17 +263,64 @@ def _report(options: argparse.Namespace) -> None:
     from adlib.experiments.report import GROUP, table
     from adlib.experiments.store import ResultStore, as_frame
 
-    if not options.results.is_dir():
-        raise InputError(f"There is no folder {options.results}; give a folder of results, such as runs/elpv/results.")
+    if options.paper:
+        from adlib.experiments.papers_page import print_page
+
+        print_page(options.paper, options.folders or [options.results or Path("results")], options.out)
+        return
+    if options.folders or options.out:
+        raise InputError("--results and --out belong to --paper; give a folder of results alone, or --paper as well.")
+    if options.results is None or not options.results.is_dir():
+        place = options.results or "named"
+        raise InputError(f"There is no folder {place}; give a folder of results, such as runs/elpv/results.")
     text = table(as_frame(ResultStore(options.results).results()), tuple(options.by or GROUP))
     print(text.to_markdown(index=False) if options.markdown else text.to_string(index=False))
 
 
-def _predict(options: argparse.Namespace) -> None:
+def _reproduce(options: argparse.Namespace) -> None:
+    from adlib.experiments.papers_page import print_page
+    from adlib.experiments.reproduce import Reproduction, check_data, reproduce
+    from adlib.experiments.run import Machine
+
+    job = Reproduction(
+        paper=options.paper,
+        data=options.data,
+        results=options.results or Path("runs/reproduce") / options.paper,
+        categories=tuple(options.category),
+        backbones=tuple(options.backbone),
+        resolutions=tuple(options.resolution),
+        preprocess=tuple(options.preprocess),
+        coresets=tuple(options.coreset),
+        shots=tuple(options.shots),
+        seeds=tuple(options.seeds),
+        machine=Machine(options.weights, options.device),
+    )
+    dataset, lines = check_data(job)
+    print("\n".join([*lines, job.describe(dataset)]), flush=True)
+    if not options.plan:
+        reproduce(job, dataset)
+        print_page(job.paper, [job.results], options.out)
+
+
+def _predict(options: argparse.Namespace) -> int:
     from adlib.experiments.predict import predict_files
 
-    count = predict_files(options.model, options.images, options.out, options.weights, options.device)
-    print(f"{count} images scored: {options.out / 'scores.csv'} and an overlay each beside it.")
+    counts = predict_files(
+        options.model,
+        options.images,
+        options.out,
+        options.weights,
+        options.device,
+        tile=options.tile,
+        false_alarms=options.false_alarms,
+    )
+    before = f", {counts.skipped} were done before" if counts.skipped else ""
+    verdict = "" if counts.defective is None else f"; {counts.defective} in the table are called defective"
+    print(f"{counts.scored} images scored{before}{verdict}.")
+    print("\n".join((*counts.notes, f"Table, maps and overlays: {options.out}")))
+    if counts.problems:
+        print(f"adlib: {counts.problems} images could not be scored; scores.csv says why.", file=sys.stderr)
+    return 1 if counts.problems else 0
 
 
 def _settings(pairs: Sequence[str]) -> dict[str, Any]:

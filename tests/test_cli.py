@@ -52,7 +52,7 @@ def test_run_predict_report(call, toy_root, tmp_path):
     code, out, err = call("predict", "weld.safetensors", toy_root / "weld/test/pore", "--out", "scored")
     assert code == 0, err
     lines = Path("scored/scores.csv").read_text().splitlines()
-    assert len(lines) == 1 + 3 and lines[0] == "image,score,decision,problem"
+    assert len(lines) == 1 + 3 and lines[0].startswith("image,score,decision,problem")
     code, out, _ = call("report", "runs/results")
     assert code == 0 and "patchcore" in out
     code, out, _ = call("report", "runs/results", "--markdown")
@@ -67,7 +67,7 @@ def test_predict_goes_on_after_a_broken_file(call, toy_root, tmp_path):
     Image.fromarray(np.full((80, 120, 3), 127, dtype=np.uint8)).save(folder / "单个气孔.png")
     code, _, err = call("predict", "weld.safetensors", folder, "--out", "scored")
     first, second = Path("scored/scores.csv").read_text(encoding="utf-8").splitlines()[1:]
-    assert code == 0, err
+    assert code == 1 and "scores.csv says why" in err
     assert "a.png,,," in first and "empty" in first
     assert "单个气孔.png" in second and float(second.split(",")[1]) > 0
 
@@ -139,8 +139,9 @@ def test_a_killed_sweep_goes_on_and_ends_with_the_same_table(call, toy_root, tmp
     code, whole, err = call("sweep", "--data", toy_root, *SWEEP, "--out", "whole")
     assert code == 0, err
     command = [sys.executable, "-m", "adlib.cli", "sweep", "--data", str(toy_root), *SWEEP, "--out", "killed"]
+    command += ["--workers", "1"]  # side by side, both notebooks may be done before the kill arrives
     victim = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not list((tmp_path / "killed/results").glob("*.json")) and time.monotonic() < deadline:
         time.sleep(0.05)
     os.killpg(victim.pid, signal.SIGKILL)

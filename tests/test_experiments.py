@@ -226,7 +226,7 @@ def test_curve_shows_the_means(three_draws):
 def test_report_is_one_self_contained_page(three_draws, weld, tmp_path):
     page = write_report(list(three_draws.results()), three_draws, tmp_path / "report.html", {"weld": weld})
     text = page.read_text(encoding="utf-8")
-    assert text.count("data:image/") == 2  # the curve, and the extremes of the one method
+    assert text.count("data:image/") == 4  # the curve; histogram, worst mistakes and extremes of the one method
     assert 'src="http' not in text and 'href="http' not in text and str(tmp_path) not in text
     assert table(as_frame(three_draws.results()))["image AUROC"][0] in text
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from adlib.errors import InputError
 from adlib.evaluation import conformal_threshold, decide, smallest_false_alarm_rate
+from adlib.evaluation.thresholds import GUARANTEES, LEAVE_ONE_OUT
 
 
 def exact_rank(n, rate):
@@ -103,3 +104,33 @@ def test_decide():
             decide(scores, 0.0)
     with pytest.raises(InputError, match="threshold is NaN"):
         decide([1.0], float("nan"))
+
+
+# --- leave-one-out ---------------------------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.integers(0, 30), min_size=3, max_size=12),
+    st.fractions(min_value=Fraction(1, 12), max_value=Fraction(1, 2), max_denominator=12),
+)
+def test_leave_one_out_keeps_twice_the_rate_for_nearest_neighbours(points, rate):
+    """Every one of n + 1 points takes its turn as the new one; the others are references and score each other."""
+    n = len(points) - 1
+    if exact_rank(n, rate) > n:
+        return
+    alarms = 0
+    for new in range(n + 1):
+        references = points[:new] + points[new + 1 :]
+        left_out = [min(abs(p - q) for q in references[:i] + references[i + 1 :]) for i, p in enumerate(references)]
+        score = min(abs(points[new] - q) for q in references)
+        alarms += bool(decide([score], conformal_threshold(left_out, float(rate)))[0])
+    assert alarms <= max(0, 2 * rate * (n + 1) - 1)
+
+
+def test_the_promises_name_their_rates():
+    for method, text in GUARANTEES.items():
+        said = text.format(rate="0.05", twice="0.1")
+        assert method in said and "0.05" in said and "{" not in said
+    assert "No exact promise" in GUARANTEES[LEAVE_ONE_OUT] and "0.1" in GUARANTEES[LEAVE_ONE_OUT].format(
+        rate="0.05", twice="0.1"
+    )

@@ -1,5 +1,12 @@
 """Thresholds that keep a promise: split conformal prediction on held-out good images (chapter 01).
 
+Where nothing can be held out, each reference is scored by a detector that learned from the others. That threshold is
+the jackknife's, which has no guarantee for finite samples in general (Barber, Candès, Ramdas & Tibshirani, "Predictive
+inference with the jackknife+", Annals of Statistics 49 (2021)). Theirs, 2a, carries over to it where adding a
+reference can only lower a score, as with a distance to the nearest of them: a new image beyond the threshold then also
+beats as many leave-one-out scores of the detectors without each reference, and no more than 2a(n + 1) - 1 of n + 1
+images can do that to the others.
+
 Vovk, Gammerman & Shafer, "Algorithmic Learning in a Random World" (2005); as a test for outliers: Bates, Candès, Lei,
 Romano & Sesia, "Testing for outliers with conformal p-values", Annals of Statistics 51 (2023). A threshold tuned on the
 test set promises nothing; the oracle of that kind is `adlib.evaluation.f1max`, and says so.
@@ -14,6 +21,20 @@ from adlib.errors import InputError
 
 # 20 * (1 - 0.05) must give 19 whichever way 0.05 is rounded in binary: a rank is a count, this slack is far below one.
 _ROUNDING = 1e-9
+
+SPLIT, LEAVE_ONE_OUT = "split conformal", "leave-one-out"
+# What a threshold promises, by how its good scores were made; {rate} and {twice} are shares.
+GUARANTEES = {
+    SPLIT: (
+        "Promise (split conformal): a new good image, taken as these were, exceeds it with probability of at most "
+        "{rate}, averaged over which images happened to be held out; nothing is promised about defects."
+    ),
+    LEAVE_ONE_OUT: (
+        "No exact promise (leave-one-out, the jackknife): about {rate} of new good images are expected to exceed it, "
+        "and {twice} is the bound in the worst case where scores can only fall as references are added (jackknife+), "
+        "as AnomalyDINO's do; for other detectors there is none. Good images kept out of the references would give one."
+    ),
+}
 
 
 def finite_scores(scores: ArrayLike, name: str = "scores") -> np.ndarray:

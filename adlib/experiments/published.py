@@ -1,17 +1,29 @@
-"""Published numbers, each with its source and with how reliably it was read (`published.csv` beside this file)."""
+"""Published numbers, each with its source and with how reliably it was read (`published.csv` beside this file).
 
+A number's `variant` names what it was measured with in the words of its source; `setting` says the same in parameters
+of this library, as far as source or code state it.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.resources import files
+from typing import Any
 
 import pandas as pd
 
+from adlib.detectors.patchcore import OFFICIAL
 from adlib.errors import InputError
+
+# Categories behind a mean over a data set.
+CATEGORIES = {"mvtec": 15, "visa": 12}
 
 
 def published(**where: str) -> pd.DataFrame:
     """Rows of published numbers; `where` narrows by column, as in published(method="PatchCore", dataset="mtd").
 
-    Columns: method, variant, dataset, category, shots ("full" or a number as text), metric, value and std (percent),
-    source, how_read. Raises InputError on an unknown column.
+    Columns: method, variant, dataset, category, shots ("full" or a number as text), metric, value and std (percent;
+    seconds for seconds_per_image), source, how_read. Raises InputError on an unknown column.
     """
     with files("adlib.experiments").joinpath("published.csv").open(encoding="utf-8") as file:
         table = pd.read_csv(file, dtype={"shots": str, "variant": str}, keep_default_na=False, na_values={"std": [""]})
@@ -20,3 +32,86 @@ def published(**where: str) -> pd.DataFrame:
             raise InputError(f"Published numbers have no column {column!r}; they have {', '.join(table.columns)}.")
         table = table[table[column] == value]
     return table
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a published number was measured with, in this library's words.
+
+    backbone (or `ENSEMBLE`), map_frame, selection, options: as in `Protocol`; None, or an option left out: not known,
+    so not compared; note: what no parameter can say, "" for nothing.
+    """
+
+    backbone: str | None = None
+    map_frame: str | None = None
+    selection: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+
+ENSEMBLE = "an ensemble of DenseNet-201, ResNeXt-101 and WideResNet-101-2"
+# What the published numbers of PatchCore have in common: they come from its code, not from its equations.
+_PATCHCORE = {
+    **{name: value for name, value in OFFICIAL.items() if name not in ("resize", "crop")},
+    "neighbourhood": 3,
+    "neighbours": 1,
+    "top_share": 0.0,
+    "sigma": 4.0,
+}
+# The commands of its repository: 256 -> 224 and 366 -> 320. For 280 the first number is not stated.
+_RESIZED = {224: 256, 320: 366}
+_OFFICIAL_NAME = re.compile(r"official IM(\d+)_(\w+?)_L2-3_P(\d+)_D1024-\d+_PS-(\d)_AN-(\d)")
+_SHARE = re.compile(r"(?:^|\s)(\d+)%(?=\s|$)")
+_SIDE = re.compile(r"(\d+)\s?px")
+
+
+def setting(method: str, variant: str) -> Setting:
+    """What a published number of PatchCore or AnomalyDINO was measured with; see `published` for both words.
+
+    Raises InputError for another method.
+    """
+    if method == "PatchCore":
+        return _patchcore(variant)
+    if method == "AnomalyDINO":
+        return _anomalydino(variant)
+    raise InputError(f"The settings behind the numbers of {method} are not listed; choose PatchCore or AnomalyDINO.")
+
+
+def _patchcore(variant: str) -> Setting:
+    if variant.startswith(("IM-IAD", "WinCLIP")):
+        noise = re.search(r"\d+% noisy training images", variant)
+        note = "a run by other authors, whose settings are not stated beside the number"
+        return Setting(note=f"{note}; trained on {noise[0]}" if noise else note)
+    options: dict[str, Any] = dict(_PATCHCORE)
+    note = ""
+    if official := _OFFICIAL_NAME.match(variant):
+        side, network, share, window, neighbours = official.groups()
+        options |= _frame(int(side)) | {"coreset": float(f"0.{share[1:]}"), "neighbourhood": int(window)}
+        options["neighbours"] = int(neighbours)
+        ensemble, backbone = network == "Ensemble", "wide_resnet50_2"
+    else:
+        ensemble = "ensemble" in variant
+        backbone = "wide_resnet101_2" if variant.startswith("wide_resnet101_2") else "wide_resnet50_2"
+        if side := _SIDE.search(variant):
+            options |= _frame(int(side[1]))
+        if share := _SHARE.search(variant):
+            options["coreset"] = int(share[1]) / 100
+    if "IVFPQ" in variant:
+        note = "exact search instead of the approximate IVFPQ index"
+    if ensemble:  # two of its networks are not among this library's
+        backbone = ENSEMBLE
+        options.pop("dims")
+    return Setting(backbone, "network", None, options, note)
+
+
+def _frame(crop: int) -> dict[str, int]:
+    return {"crop": crop} | ({"resize": _RESIZED[crop]} if crop in _RESIZED else {})
+
+
+def _anomalydino(variant: str) -> Setting:
+    options: dict[str, Any] = {"neighbourhood": 1, "top_share": 0.01, "sigma": 4.0}
+    if side := _SIDE.search(variant):
+        options["resize"] = int(side[1])
+    if "agnostic" in variant:
+        options |= {"rotate": True, "mask": "test"}
+    return Setting("dinov2_vits14", "original", "slice", options)

@@ -4,8 +4,9 @@ Heat maps need the pictures as well; where these are not at hand, the page says 
 """
 
 import json
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,21 @@ from matplotlib.figure import Figure
 
 from adlib import plots
 from adlib.data import Dataset
-from adlib.data.images import read_image
+from adlib.data.check import describe
 from adlib.errors import InputError
-from adlib.experiments.run import HERE, Machine, build
+from adlib.experiments.calibrate import FALSE_ALARM_RATE, at_rate, explain
+from adlib.experiments.report_pictures import (
+    EXTREMES_NOTE,
+    MISTAKES_NOTE,
+    extremes,
+    histogram,
+    mistakes,
+    recall_by_defect,
+)
+from adlib.experiments.run import HERE, Machine
 from adlib.experiments.store import Result, ResultStore, as_frame
 from adlib.files import atomic_write
+from adlib.plots.style import text_width
 
 METRICS = {
     "image_auroc": "image AUROC",
@@ -82,53 +93,6 @@ def learning_curves(frame: pd.DataFrame, metrics: Sequence[str] = ("image_auroc"
     return plots.learning_curve(draws, metric=list(metrics), title=title)
 
 
-@dataclass(frozen=True)
-class Extremes:
-    """The most and the least anomalous test pictures of a run, as one figure."""
-
-    title: str
-    figure: Figure
-    note: str
-
-
-def extremes(
-    result: Result, store: ResultStore, dataset: Dataset, machine: Machine = HERE, count: int = 4
-) -> Extremes | None:
-    """Overlays of the `count` highest and lowest scores of a run; None where its patch scores were not kept.
-
-    Colour limits come from the good test pictures of the run and are shared by all panels.
-    """
-    grids = store.grids(result.protocol)
-    if grids is None or len(grids) != len(result.scores):
-        return None
-    detector = build(result.protocol, machine)
-    preprocess = detector.spec().preprocess
-    order = np.argsort(result.scores["score"].to_numpy(), kind="stable")
-    chosen = [*order[::-1][:count], *order[:count][::-1]]
-    pictures = {i: read_image(dataset.root / result.scores["image"].iloc[i]) for i in chosen}
-    good = np.flatnonzero(result.scores["label"].to_numpy() == 0)
-    frame_of = {i: preprocess(picture)[1] for i, picture in pictures.items()}
-    # Limits are taken from patch scores: good pictures need not be decoded for them.
-    limits = plots.colour_limits([grids[i] for i in good])
-    predictions = detector.assemble(
-        result.scores["score"].to_numpy()[chosen], [grids[i] for i in chosen], [frame_of[i] for i in chosen]
-    )
-    names = [Path(result.scores["image"].iloc[i]).name for i in chosen]
-    defects = [result.scores["defect"].iloc[i] for i in chosen]
-    titles = [
-        f"{name}\n{defect}, {score:.3g}" for name, defect, score in zip(names, defects, predictions.scores, strict=True)
-    ]
-    maps = [predictions.anomaly_map(i) for i in range(len(chosen))]
-    figure = plots.gallery([pictures[i] for i in chosen], maps, titles=titles, limits=limits, columns=count)
-    p = result.protocol
-    return Extremes(
-        f"{p.method}, {p.category}, {p.shots} shots, seed {p.seed}",
-        figure,
-        f"Above, the {count} test images with the highest scores; below, the {count} with the lowest. "
-        "Title: file, label, image score.",
-    )
-
-
 def write_report(
     results: Sequence[Result],
     store: ResultStore,
@@ -136,38 +100,89 @@ def write_report(
     datasets: dict[str, Dataset],
     machine: Machine = HERE,
     figures: Path | None = None,
+    false_alarms: float = FALSE_ALARM_RATE,
 ) -> Path:
-    """Write the self-contained HTML page: table, learning curve, extremes of the largest shot count, protocols.
+    """Write the self-contained HTML page: table, learning curve, and of each method's largest shot count the threshold,
+    scores, recall of each defect, worst mistakes and extremes; then data, protocols, versions.
 
     store: where the patch scores of the results lie; datasets: category -> data set, for the pictures; figures: a
     folder for `curve_DATASET.png` and `overlays_DATASET.png` (the first of the extremes) beside the page.
+    false_alarms: the rate of the thresholds, whatever the results were stored with.
     """
     frame = as_frame(results)
-    shown = []
-    for result in _representatives(results):
-        dataset = datasets.get(result.protocol.category)
-        picture = extremes(result, store, dataset, machine) if dataset is not None else None
-        if picture is not None:
-            shown.append(picture)
     curve = learning_curves(frame, [m for m in ("image_auroc", "image_ap", "image_f1max") if m in frame])
+    runs, overlays = [], None
+    for result in _representatives(results):
+        result = replace(result, row=at_rate(result.row, result.scores, false_alarms))
+        section, picture = _run_section(result, store, datasets.get(result.protocol.category), machine, false_alarms)
+        runs.append(section)
+        overlays = overlays or picture
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         title=f"Shot sweep on {', '.join(frame['dataset'].unique())} with {', '.join(frame['backbone'].unique())}",
+        false_alarms=f"{false_alarms:g}",
         table=_without_constants(table(frame)).to_dict("split"),
         text_columns=("dataset", "category", "method", "backbone"),
         curve=plots.png_data_uri(curve),
-        extremes=[{"title": e.title, "note": e.note, "picture": plots.png_data_uri(e.figure)} for e in shown],
+        runs=runs,
+        data=[line for name in sorted(datasets) for line in describe(datasets[name])],
         protocols=_protocol_lines(results),
         environment=results[0].row["environment"],
         images=_counts(results),
+        boxes=plots.chinese_font() is None and not _is_latin(results),
     )
     if figures is not None:
-        for kind, figure in [("curve", curve), *(("overlays", e.figure) for e in shown[:1])]:
+        for kind, figure in [("curve", curve), *([("overlays", overlays)] if overlays else [])]:
             with atomic_write(figures / f"{kind}_{frame['dataset'].iloc[0]}.png", "wb") as file:
                 file.write(plots.figure_to_png(figure))
     with atomic_write(target) as file:
         file.write(page)
     return target
+
+
+def rate_of_page(page: Path) -> float | None:
+    """The false-alarm rate of a page that `write_report` wrote; None where there is none."""
+    try:
+        with open(page, encoding="utf-8") as file:
+            found = re.search(r'name="false-alarms" content="([^"]+)"', file.read(2000))
+        return float(found.group(1)) if found else None
+    except (OSError, ValueError):
+        return None
+
+
+def _is_latin(results: Sequence[Result]) -> bool:
+    """Whether no name of an image or a defect needs a Chinese font."""
+    names = (name for result in results for column in ("image", "defect") for name in result.scores[column])
+    return all(text_width(name) == len(name) for name in names)
+
+
+def _run_section(
+    result: Result, store: ResultStore, dataset: Dataset | None, machine: Machine, rate: float
+) -> tuple[dict[str, Any], Figure | None]:
+    """What the page shows of one run, and the figure of its extremes."""
+    highest = extremes(result, store, dataset, machine) if dataset is not None else None
+    worst = mistakes(result, store, dataset, machine) if dataset is not None else None
+    p = result.protocol
+    shots = "all" if p.shots is None else p.shots
+    section = {
+        "title": f"{p.method}, {p.category}, {shots} shots, seed {p.seed}",
+        "sentences": explain(result.row, rate),
+        "metrics": [
+            (METRICS[m], f"{100 * v:.1f}") for m, v in result.metrics.items() if v is not None and m in METRICS
+        ],
+        "accuracy": None if result.row["decisions"] is None else f"{100 * result.row['decisions']['accuracy']:.1f}",
+        "histogram": plots.png_data_uri(histogram(result)),
+        "defects": recall_by_defect(result),
+        "pictures": [
+            {"title": title, "note": note, "picture": plots.png_data_uri(figure)}
+            for title, note, figure in (
+                ("Worst mistakes", MISTAKES_NOTE, worst),
+                ("Most and least anomalous test images", EXTREMES_NOTE, highest),
+            )
+            if figure is not None
+        ],
+    }
+    return section, highest
 
 
 def _without_constants(shown: pd.DataFrame) -> pd.DataFrame:

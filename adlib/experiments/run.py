@@ -4,7 +4,7 @@ import hashlib
 import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,19 +13,16 @@ import numpy as np
 import pandas as pd
 
 from adlib.data import Dataset, Sample
-from adlib.data.images import read_mask
+from adlib.data.images import content_key, read_mask
 from adlib.detectors.base import Detector, Predictions
 from adlib.detectors.registry import make_detector
 from adlib.errors import InputError
-from adlib.evaluation import accuracy_at, conformal_threshold, image_metrics, pixel_metrics, smallest_false_alarm_rate
+from adlib.evaluation import image_metrics, pixel_metrics
+from adlib.experiments.calibrate import FALSE_ALARM_RATE, at_rate, calibrate, check_rate
 from adlib.experiments.protocol import Protocol
 from adlib.experiments.store import Result, ResultStore
 from adlib.features.cache import TensorCache
-from adlib.plots import colour_limits
 
-FALSE_ALARM_RATE = 0.05
-# Good images set aside for the threshold where the data set has no split of its own for that.
-HELD_OUT = 60
 PACKAGES = ("adlib", "torch", "timm", "numpy", "scipy", "scikit-learn", "pillow")
 
 
@@ -47,8 +44,16 @@ def package_versions() -> dict[str, str]:
 
 def data_digest(dataset: Dataset) -> str:
     """10 hex digits over path, size, split and label of every sample: other pictures, other digest."""
-    lines = [f"{dataset.relative(s)}\t{s.path.stat().st_size}\t{s.split}\t{s.label}" for s in dataset.samples]
+    lines = [f"{dataset.relative(s)}\t{_bytes(s.path)}\t{s.split}\t{s.label}" for s in dataset.samples]
     return hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()[:10]
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        content_key(path)  # says in one sentence what is wrong with a link that leads nowhere
+        raise
 
 
 def plan(
@@ -111,14 +116,18 @@ def run(
     cache: TensorCache | None = None,
     show_progress: bool = False,
     save: str | Path | None = None,
+    false_alarms: float = FALSE_ALARM_RATE,
 ) -> Result:
     """Do what a protocol says, or fetch it from the store where it was done before.
 
     dataset: the category named in the protocol; save: file for the fitted detector. shots = 0 is batched zero-shot.
+    false_alarms: share of good images that the threshold may exceed; no part of the protocol, because threshold and
+    decisions follow from the stored scores: a stored result comes back with those of the rate asked for.
     Raises InputError where there are too few images or a picture cannot be read.
     """
+    check_rate(false_alarms)
     if store is not None and save is None and (done := store.get(protocol)):
-        return done
+        return replace(done, row=at_rate(done.row, done.scores, false_alarms))
     test = dataset.test
     if not test:
         raise InputError(f"{dataset.name} {protocol.category} has no test images; add test/good and test/<defect>.")
@@ -130,14 +139,13 @@ def run(
     fitted = time.perf_counter()
     predictions = _predict(detector, references, test, cache, show_progress)
     predicted = time.perf_counter()
-    threshold, decisions = _calibrate(detector, dataset, references, test, predictions, cache)
+    calibration = calibrate(detector, dataset, references, false_alarms, cache, keep_maps=save is not None)
     labels = np.array([s.label for s in test])
     row = {
         "references": [dataset.relative(s) for s in references],
         "images": {"test_good": int((labels == 0).sum()), "test_defective": int((labels == 1).sum())},
         "metrics": image_metrics(labels, predictions.scores) | _pixels(protocol, detector, test, predictions, dataset),
-        "threshold": threshold,
-        "decisions": decisions,
+        "calibration": calibration,
         "timings": {
             "fit_s": round(fitted - start, 3),
             "predict_s_per_image": round((predicted - fitted) / len(test), 5),
@@ -152,7 +160,7 @@ def run(
             "score": predictions.scores,
         }
     )
-    result = Result(protocol, row, scores)
+    result = Result(protocol, at_rate(row, scores, false_alarms), scores)
     if store is not None:
         store.put(result, predictions.grids)
     if save is not None:
@@ -169,39 +177,6 @@ def _predict(
     if not hasattr(detector, "fit_predict"):
         raise InputError(f"{detector.name} cannot score without good images (0 shots); give shots of at least 1.")
     return detector.fit_predict(paths, cache, show)
-
-
-def _calibrate(
-    detector: Detector,
-    dataset: Dataset,
-    references: Sequence[Sample],
-    test: Sequence[Sample],
-    predictions: Predictions,
-    cache: TensorCache | None,
-) -> tuple[dict[str, Any] | None, dict[str, float | None] | None]:
-    """Threshold from good images that neither taught nor test the detector, and what it decides; None without any.
-
-    The detector keeps the threshold and colour limits from the same images as `calibration_`, for `adlib predict`.
-    """
-    taught = {s.path for s in references}
-    held_out, source = dataset.validation, "validation split"
-    if not held_out:
-        held_out = [s for s in dataset.train_good if s.path not in taught][:HELD_OUT]
-        source = "training images that were not drawn"
-    if not references or not held_out or smallest_false_alarm_rate(len(held_out)) > FALSE_ALARM_RATE:
-        return None, None
-    good = detector.predict([s.path for s in held_out], cache)
-    good_scores = good.scores
-    value = conformal_threshold(good_scores, FALSE_ALARM_RATE)
-    threshold = {
-        "value": value,
-        "false_alarm_rate": FALSE_ALARM_RATE,
-        "good_images": len(held_out),
-        "source": source,
-        "good_scores": [float(f"{s:.6g}") for s in good_scores],
-    }
-    detector.calibration_ = {"threshold": value, "limits": list(colour_limits(good.grids))}
-    return threshold, accuracy_at([s.label for s in test], predictions.scores, value)
 
 
 def _pixels(

@@ -20,9 +20,10 @@ from typing import Any
 from adlib.data import Dataset, load_dataset
 from adlib.detectors.anomalydino import ANGLES
 from adlib.errors import InputError
+from adlib.experiments.calibrate import HELD_OUT
 from adlib.experiments.methods import method_options
 from adlib.experiments.protocol import Protocol
-from adlib.experiments.run import HELD_OUT, Machine, build, plan
+from adlib.experiments.run import Machine, build, plan
 from adlib.experiments.store import ResultStore
 from adlib.features.cache import TensorCache
 from adlib.features.extract import extract

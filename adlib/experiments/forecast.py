@@ -1,0 +1,158 @@
+"""What a run will cost, before it starts: bytes of the bank, and time from one picture that was measured.
+
+The bank holds shots x rotations x patches x values; the time is that of the network on every picture and of the search
+in the bank, both measured on the first reference. It is an estimate for an empty cache: a full one is faster.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from adlib import plots
+from adlib.data import Dataset
+from adlib.data.images import read_image
+from adlib.detectors.anomalydino import ANGLES
+from adlib.detectors.masking import mask_test, object_mask
+from adlib.experiments.calibrate import HELD_OUT
+from adlib.experiments.protocol import Protocol
+from adlib.experiments.run import HERE, Machine, build
+from adlib.features.extract import extract
+from adlib.features.patches import grid_size, patch_vectors
+
+_SEARCHED = 4096  # bank rows of the measured search, repeated from the first picture
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Bytes of the largest bank, and seconds of all runs together."""
+
+    shots: int
+    rotations: int
+    patches: int
+    values: int
+    bank_bytes: int
+    seconds: float
+
+    @property
+    def line(self) -> str:
+        """One sentence for the terminal."""
+        turned = f" x {self.rotations} rotations" if self.rotations > 1 else ""
+        return (
+            f"Forecast: the bank takes {_size(self.bank_bytes)} ({self.shots} shots{turned} x {self.patches:,} patches "
+            f"x {self.values:,} values); about {_duration(self.seconds)} where nothing is cached."
+        )
+
+
+def forecast(runs: Sequence[tuple[Protocol, Dataset]], machine: Machine = HERE, at_a_time: int = 1) -> Forecast | None:
+    """Cost of runs that share a cache of features; None for no runs. One picture of each method is measured.
+
+    runs: protocols with the data set of their category; at_a_time: how many run side by side, each with its bank.
+    Raises InputError where the first reference cannot be read.
+    """
+    largest, seconds = None, 0.0
+    groups: dict[tuple, list[tuple[Protocol, Dataset]]] = defaultdict(list)
+    for protocol, dataset in runs:
+        groups[protocol.method, protocol.category].append((protocol, dataset))
+    for same in groups.values():
+        protocol, dataset = max(same, key=lambda run: len(_references(*run)))
+        detector = build(protocol, machine)
+        rotations = len(ANGLES) if getattr(detector, "rotate", False) else 1
+        first = (_references(protocol, dataset) or [s.path for s in dataset.test])[0]
+        forward, search, patches, values = _measure(detector, first)
+        views = len({path for run in same for path in _references(*run)}) * rotations
+        scored = len(dataset.validation or dataset.train_good[:HELD_OUT]) + len(dataset.test)
+        seconds += forward * (views + scored)
+        for run in same:
+            shots = len(_references(*run)) or len(dataset.test)  # 0 shots: the test images are each other's bank
+            rows = shots * rotations * patches
+            kept = _kept(rows, run[0].options.get("coreset"))
+            seconds += search * kept * scored
+            one = Forecast(shots, rotations, patches, values, rows * values * 4 * at_a_time, 0.0)
+            largest = one if largest is None or one.bank_bytes > largest.bank_bytes else largest
+    if largest is None:
+        return None
+    return Forecast(
+        largest.shots, largest.rotations, largest.patches, largest.values, largest.bank_bytes, seconds / at_a_time
+    )
+
+
+def mask_picture(protocol: Protocol, dataset: Dataset, machine: Machine = HERE) -> Figure | None:
+    """The object mask on the first reference, to be judged by eye, and what the mask test made of it.
+
+    None where the run masks nothing, whatever the picture.
+    """
+    if protocol.options.get("mask", "never") == "never":
+        return None
+    detector = build(protocol, machine)
+    path = (_references(protocol, dataset) or [s.path for s in dataset.test])[0]
+    (features,) = extract(detector.network(), [path], detector.spec())
+    tokens, grid = patch_vectors(features.maps, detector.neighbourhood)
+    mask = object_mask(tokens.cpu().numpy(), grid, detector.mask_threshold)
+    verdict = "passes" if mask_test(mask) else "fails"
+    used = "" if detector.mask == "always" or mask_test(mask) else "not "
+    picture = read_image(path, detector.window)
+    object_only = np.array(picture)
+    background = features.frame.original_map(mask.astype(np.float32), 0, False) <= 0.5
+    object_only[background] = object_only[background] // 4 + np.array([0, 40, 90], dtype=np.uint8)
+    return plots.contact_sheet(
+        [picture, object_only],
+        titles=[
+            f"{protocol.category}\n{path.name}",
+            f"object: {mask.mean():.0%}, blue is left out\ntest {verdict}: {used}masked",
+        ],
+        columns=2,
+    )
+
+
+def _references(protocol: Protocol, dataset: Dataset) -> list[Path]:
+    if protocol.shots == 0:
+        return []
+    return [s.path for s in dataset.few_shot(protocol.shots, protocol.seed, protocol.selection)]
+
+
+def _measure(detector, picture: Path) -> tuple[float, float, int, int]:
+    """Seconds of one picture in the network, seconds of its search in one bank row; its patches, values of each."""
+
+    def look():
+        return next(iter(extract(detector.network(), [picture], detector.spec())))
+
+    features = look()  # the first call of a network is slower than all others
+    forward = _seconds(look)
+    wanted = getattr(detector, "layers", None) or tuple(features.maps)
+    maps = {name: values for name, values in features.maps.items() if name in wanted}
+    pooling = {"pooling": detector.pooling, "dims": detector.dims} if hasattr(detector, "pooling") else {}
+    vectors, _ = patch_vectors(maps, getattr(detector, "neighbourhood", 1), **pooling)
+    bank = vectors.repeat(-(-_SEARCHED // len(vectors)), 1)[:_SEARCHED]
+    search = _seconds(lambda: torch.mm(vectors, bank.T).amin(dim=1)) / len(bank)
+    height, width = grid_size(maps)
+    return forward, search, height * width, vectors.shape[1]
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def _kept(rows: int, coreset: float | None) -> int:
+    if coreset is None:
+        return rows
+    return min(rows, coreset) if isinstance(coreset, int) else max(1, int(rows * coreset))
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{max(count / 1e6, 0.1):.1f} MB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 6000 else f"{seconds / 3600:.1f} hours"

@@ -1,0 +1,269 @@
+"""Ours beside theirs: every published number of a paper, the nearest of our runs, and in words what differs.
+
+A run is set against a number of its own data set and shot count alone. Where it covers fewer categories than the mean
+it stands beside, that is said first and the difference is put in brackets: bottle alone is no MVTec AD.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from adlib.errors import InputError
+from adlib.experiments.methods import TURNED
+from adlib.experiments.protocol import Protocol
+from adlib.experiments.published import CATEGORIES, Setting, published, setting
+from adlib.experiments.store import Result
+
+PAPERS = {"patchcore": "PatchCore", "anomalydino": "AnomalyDINO"}
+NETWORKS = {
+    "efficientnet_lite0": "EfficientNet-Lite0",
+    "resnet18": "ResNet-18",
+    "resnet50": "ResNet-50",
+    "wide_resnet50_2": "WideResNet-50-2",
+    "wide_resnet101_2": "WideResNet-101-2",
+    "vit_tiny_patch16": "ViT-Tiny/16",
+    "dinov2_vits14": "DINOv2 ViT-S/14",
+    "dinov2_vitb14": "DINOv2 ViT-B/14",
+    "dinov2_vitl14": "DINOv2 ViT-L/14",
+    "dinov2_vitg14": "DINOv2 ViT-g/14",
+}
+SECONDS = "seconds_per_image"
+_PIXELS = ("pixel_auroc", "pixel_ap", "pixel_f1max", "aupro")
+_TURNS = {"all": "all references turned", "some": "references turned where parts lie turned", "none": "none turned"}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Our runs of one protocol on one data set: they differ in category and draw alone.
+
+    turned: which categories' references are turned ("all", "some", "none"; "" where a method does not turn them).
+    """
+
+    runs: tuple[Result, ...]
+    turned: str = ""
+
+    @property
+    def protocol(self) -> Protocol:
+        """Of the first run; the others differ from it in category and seeds."""
+        return self.runs[0].protocol
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Names, sorted."""
+        return tuple(sorted({run.protocol.category for run in self.runs}))
+
+    def values(self, metric: str, categories: Sequence[str]) -> pd.Series:
+        """Metric (percent, or seconds) of each draw, a mean over categories; draws that lack one are left out."""
+        draws: dict[str, dict[str, float | None]] = {}
+        for run in self.runs:
+            draws.setdefault(_draw(run.protocol), {})[run.protocol.category] = _measured(run, metric)
+        full = [[found.get(name) for name in categories] for found in draws.values()]
+        return pd.Series([sum(row) / len(row) for row in full if None not in row], dtype=float)
+
+
+def _draw(protocol: Protocol) -> str:
+    return f"{protocol.seed}/{protocol.split_seed}"
+
+
+def _measured(result: Result, metric: str) -> float | None:
+    if metric == SECONDS:
+        return result.row["timings"]["predict_s_per_image"]
+    value = result.metrics.get(metric)
+    return None if value is None else 100 * value
+
+
+def setups(results: Iterable[Result], method: str) -> list[Setup]:
+    """Our runs of a method, gathered by protocol, in the order of their titles.
+
+    A run of AnomalyDINO on a category whose parts lie turned belongs to 'all' and to 'some' references turned; a
+    gathering that another one contains is left out.
+    """
+    found: dict[tuple[str, str], list[Result]] = {}
+    for result in sorted(results, key=lambda r: r.protocol.title):
+        if result.protocol.method != method:
+            continue
+        common = {k: v for k, v in result.protocol.group().items() if k != "category"}
+        for turned in _turns(result.protocol):
+            options = {k: v for k, v in common["options"].items() if not (turned and k == "rotate")}
+            found.setdefault((str(common | {"options": options}), turned), []).append(result)
+    gathered = {key: {r.protocol.hash for r in runs} for key, runs in found.items()}
+    kept, seen = [], []
+    for key, runs in found.items():
+        hashes = gathered[key]
+        if hashes not in seen and not any(hashes < other for other in gathered.values()):
+            kept.append(Setup(tuple(runs), key[1]))
+            seen.append(hashes)
+    return kept
+
+
+def _turns(protocol: Protocol) -> tuple[str, ...]:
+    if "rotate" not in protocol.options:
+        return ("",)
+    if (protocol.dataset, protocol.category) in TURNED:
+        return ("all", "some") if protocol.options["rotate"] else ("none",)
+    return ("all",) if protocol.options["rotate"] else ("none", "some")
+
+
+def differences(setup: Setup, theirs: Setting, metric: str) -> list[str]:
+    """What differs between our protocol and a published one, in words; what is not known of theirs is not compared."""
+    protocol, options = setup.protocol, setup.protocol.options
+    words = [theirs.note] if theirs.note else []
+    if not theirs.options:  # then at least what ours is
+        words.append(f"ours: {_network(protocol.backbone)} at {options['resize']} px")
+    if theirs.backbone and protocol.backbone != theirs.backbone:
+        words.append(f"{_network(protocol.backbone)} instead of {_network(theirs.backbone)}")
+    if theirs.options and options.get("layers") is not None:  # the papers take each network's default layers
+        words.append(f"layers {' + '.join(options['layers'])}")
+    if theirs.options and options.get("aspect") == "square":
+        words.append("both sides resized instead of the shorter one")
+    if theirs.options and options.get("precision") != "float32":
+        words.append(f"{options['precision']} instead of float32")
+    whole = 1.0 in (options.get("coreset"), theirs.options.get("coreset"))
+    for name, value in theirs.options.items():
+        ours = setup.turned == "all" if name == "rotate" else options.get(name)
+        pointless = (name == "dims" and options["pooling"] != "official") or (name == "coreset_method" and whole)
+        if name in _WORDS and ours != value and not pointless:
+            words.append(_WORDS[name](ours, value))
+    if metric in _PIXELS and theirs.map_frame and protocol.map_frame != theirs.map_frame:
+        seen = {"network": "in the network's crop", "original": "in original pixels"}
+        words.append(f"maps compared {seen[protocol.map_frame]} instead of {seen[theirs.map_frame]}")
+    if protocol.shots and theirs.selection and protocol.selection != theirs.selection:
+        words.append("references drawn at random instead of in slices of the sorted list")
+    if protocol.dataset == "mtd":
+        words.append("another split, since none is published")
+    if protocol.dataset == "mvtec" and setup.runs[0].scores["image"].iloc[0].endswith((".jpg", ".jpeg")):
+        words.append("JPEG copies instead of the distributed PNG files")
+    return words
+
+
+def _network(name: str) -> str:
+    return NETWORKS.get(name, name)
+
+
+def _share(value: float) -> str:
+    return f"at most {value:,} patches" if isinstance(value, int) else f"{100 * value:g}%"
+
+
+def _turned(ours: bool, theirs: bool) -> str:
+    return "references not turned everywhere" if theirs else "all references turned instead of none"
+
+
+_POOLINGS = {"mean": "plain mean of a window", "official": "the code's two adaptive poolings"}
+_DISTANCES = {"euclidean": "plain distances", "squared": "squared ones"}
+_CORESETS = {"greedy": "exact greedy", "approximate": "the approximate", "random": "random"}
+_WORDS: dict[str, Any] = {
+    "resize": lambda ours, theirs: f"resized to {ours} px instead of {theirs}",
+    "crop": lambda ours, theirs: f"{f'crop {ours}' if ours else 'no crop'} instead of crop {theirs}",
+    "pooling": lambda ours, theirs: f"{_POOLINGS[ours]} instead of {_POOLINGS[theirs]}",
+    "dims": lambda ours, theirs: f"{ours} dimensions instead of {theirs}",
+    "distance": lambda ours, theirs: f"{_DISTANCES[ours]} instead of {_DISTANCES[theirs]}",
+    "reweight": lambda ours, theirs: f"eq. 7 with b = {ours} instead of off",
+    "coreset": lambda ours, theirs: f"coreset {_share(ours)} instead of {_share(theirs)}",
+    "coreset_method": lambda ours, theirs: f"{_CORESETS[ours]} coreset instead of {_CORESETS[theirs]} one",
+    "neighbourhood": lambda ours, theirs: f"window {ours} x {ours} instead of {theirs} x {theirs}",
+    "neighbours": lambda ours, theirs: f"{ours} nearest instead of {theirs}",
+    "top_share": lambda ours, theirs: f"image score from {_top(ours)} instead of {_top(theirs)}",
+    "sigma": lambda ours, theirs: f"sigma {ours:g} instead of {theirs:g}",
+    "rotate": _turned,
+    "mask": lambda ours, theirs: "no masking" if ours == "never" else "masks always instead of where the test passes",
+}
+
+
+def _top(share: float) -> str:
+    return f"the highest {100 * share:g}% of patches" if share else "the highest patch"
+
+
+def comparison(paper: str, results: Iterable[Result]) -> pd.DataFrame:
+    """Every published number of a paper's method, a row each, with the nearest of our runs beside it.
+
+    paper: a key of `PAPERS`; results: any, of which those of the method count. Columns: variant, dataset, category,
+    shots, metric, published, spread (theirs, NaN where none was given), status ("run", "not run", "not measured"),
+    ours (percent; seconds for seconds_per_image), ours_spread, draws, difference (points, NaN for seconds),
+    like_for_like (ours covers the categories behind the published number), differs (words), others (further setups of
+    ours that could stand there), run (title of a run), source, how_read.
+    Nearest: most categories covered, then fewest differences, a ResNet where theirs is one, most draws.
+    Raises InputError on another paper.
+    """
+    if paper not in PAPERS:
+        raise InputError(f"Unknown paper {paper!r}; choose one of {', '.join(PAPERS)}.")
+    ours = setups(results, paper)
+    return pd.DataFrame([_beside(row, ours) for row in published(method=PAPERS[paper]).itertuples()])
+
+
+def _beside(row: Any, ours: Sequence[Setup]) -> dict[str, Any]:
+    theirs = setting(row.method, row.variant)
+    said = {"variant": row.variant, "dataset": row.dataset, "category": row.category, "shots": row.shots}
+    said |= {"metric": row.metric, "published": row.value, "spread": row.std}
+    fitting = [s for s in ours if _fits(s, row)]
+    candidates = [c for s in fitting if (c := _candidate(s, row, theirs))["draws"]]
+    candidates.sort(key=lambda c: c["rank"])
+    empty = {"ours": None, "ours_spread": None, "draws": 0, "difference": None, "like_for_like": False, "differs": ""}
+    empty |= {"others": 0, "run": ""}
+    if candidates:
+        nearest = {name: value for name, value in candidates[0].items() if name != "rank"}
+        said |= {"status": "run"} | nearest | {"others": len(candidates) - 1}
+    else:
+        said |= {"status": "not measured" if fitting else "not run"} | empty
+    return said | {"source": row.source, "how_read": row.how_read}
+
+
+def _fits(setup: Setup, row: Any) -> bool:
+    shots = "full" if setup.protocol.shots is None else str(setup.protocol.shots)
+    known = row.category == "mean" or row.category in setup.categories
+    return setup.protocol.dataset == row.dataset and shots == row.shots and known
+
+
+def _candidate(setup: Setup, row: Any, theirs: Setting) -> dict[str, Any]:
+    categories = setup.categories if row.category == "mean" else (row.category,)
+    values = setup.values(row.metric, categories)
+    words = differences(setup, theirs, row.metric)
+    missing = CATEGORIES.get(row.dataset, 1) - len(categories) if row.category == "mean" else 0
+    if missing > 0:
+        words.insert(0, _part_of(categories, CATEGORIES[row.dataset]))
+    if row.metric == SECONDS:
+        words.append("another machine")
+    # Of two other networks the one of the same family is nearer.
+    stranger = "resnet" not in setup.protocol.backbone and "resnet" in (theirs.backbone or "")
+    value = values.mean()
+    return {
+        "rank": (missing, len(words), stranger, -len(values), setup.protocol.title),
+        "ours": value,
+        "ours_spread": values.std(),
+        "draws": len(values),
+        "difference": None if row.metric == SECONDS else value - row.value,
+        "like_for_like": missing <= 0,
+        "differs": "; ".join(words),
+        "run": setup.protocol.title,
+    }
+
+
+def _part_of(categories: Sequence[str], of: int) -> str:
+    if len(categories) == 1:
+        return f"ONE category of {of} ({categories[0]})"
+    return f"{len(categories)} categories of {of} ({', '.join(categories)})"
+
+
+def own_rows(paper: str, results: Iterable[Result]) -> pd.DataFrame:
+    """All our setups of a paper's method, a row each: data, protocol in words, mean metrics (percent), draws."""
+    lines = []
+    for setup in setups(results, paper):
+        p, o = setup.protocol, setup.protocol.options
+        words = [_network(p.backbone), f"{o['resize']} px"]
+        words += [" + ".join(o["layers"])] if o["layers"] else []
+        if paper == "patchcore":
+            words += [f"crop {o['crop']}" if o["crop"] else "no crop", f"{o['pooling']} pooling", o["distance"]]
+            words += [f"coreset {_share(o['coreset'])} {'' if o['coreset'] == 1.0 else o['coreset_method']}".strip()]
+            words += [f"eq. 7, b = {o['reweight']}"] if o["reweight"] else []
+        else:
+            words += [_TURNS[setup.turned], f"mask {o['mask']}"]
+        words += [f"window {o['neighbourhood']}", f"score from {_top(o['top_share'])}"]
+        words += [f"{o['aspect']} sides"] if o["aspect"] != "keep" else []
+        line = {"dataset": p.dataset, "categories": ", ".join(setup.categories)}
+        line |= {"shots": "full" if p.shots is None else str(p.shots), "protocol": ", ".join(words)}
+        line |= {"maps in": p.map_frame, "draws": len({_draw(r.protocol) for r in setup.runs})}
+        for metric in ("image_auroc", "image_ap", "image_f1max", *_PIXELS):
+            line[metric] = setup.values(metric, setup.categories).mean()
+        lines.append(line)
+    return pd.DataFrame(lines)

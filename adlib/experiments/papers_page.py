@@ -1,0 +1,137 @@
+"""The page of a paper: its published numbers beside ours, as Markdown, HTML or CSV."""
+
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from adlib.errors import InputError
+from adlib.experiments.papers import PAPERS, SECONDS, comparison, own_rows
+from adlib.experiments.store import Result, ResultStore
+from adlib.files import atomic_write
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table of a page: a title, lines below it, and text in every cell."""
+
+    title: str
+    table: pd.DataFrame
+    notes: Sequence[str]
+
+
+def sections(paper: str, results: Iterable[Result]) -> list[Section]:
+    """The page of a paper: one table a published protocol, then one of all our own rows. Arguments as `comparison`."""
+    results = list(results)
+    frame = comparison(paper, results)
+    own_source = frame["source"].str.startswith(PAPERS[paper])
+    frame = pd.concat([frame[own_source], frame[~own_source]])  # the paper's own tables first
+    made = []
+    for (variant, source, how), rows in frame.groupby(["variant", "source", "how_read"], sort=False):
+        title = f"{PAPERS[paper]} {variant}".strip() + f" on {' and '.join(rows['dataset'].unique())}"
+        words = dict.fromkeys(rows.loc[rows["status"] == "run", "differs"])
+        letters = {said: _letter(number) for number, said in enumerate(words)}
+        notes = [f"Published: {source}; how it was read: {how}."]
+        notes += [f"({letter}) {said or 'the same protocol'}" for said, letter in letters.items()]
+        made.append(Section(title, pd.DataFrame([_line(row, letters) for row in rows.itertuples()]), notes))
+    own = own_rows(paper, results)
+    numbers = own.select_dtypes("float").columns
+    own = own.assign(**{name: [_number(value) or "n/a" for value in own[name]] for name in numbers})
+    none = [] if len(own) else ["No run of this method is stored here."]
+    made.append(Section(f"All our rows of {PAPERS[paper]}", own, ["Percent; means over categories and draws.", *none]))
+    return made
+
+
+def _letter(number: int) -> str:
+    return chr(ord("a") + number) if number < 26 else str(number)
+
+
+def _line(row: Any, letters: dict[str, str]) -> dict[str, str]:
+    ours, difference, note = row.status, "", ""
+    if row.status == "run":
+        digits = 2 if row.metric == SECONDS else 1
+        ours = _number(row.ours, row.ours_spread, digits) + (f" ({row.draws} draws)" if row.draws > 1 else "")
+        difference = "" if pd.isna(row.difference) else f"{row.difference:+.1f}"
+        difference = difference if row.like_for_like or not difference else f"({difference})"
+        note = f"({letters[row.differs]})"
+    named = {name: str(getattr(row, name)) for name in ("dataset", "category", "shots", "metric")}
+    theirs = _plain(row.published) + ("" if pd.isna(row.spread) else f" ± {_plain(row.spread)}")
+    return named | {"published": theirs, "ours": ours, "difference": difference, "differs": note}
+
+
+def _plain(value: float) -> str:
+    """As published: all of its decimals, and at least one."""
+    return f"{value:g}" if value % 1 else f"{value:.1f}"
+
+
+def _number(value: float | None, spread: float = float("nan"), digits: int = 1) -> str:
+    if pd.isna(value):
+        return ""
+    return f"{value:.{digits}f}" + ("" if pd.isna(spread) else f" ± {spread:.{digits}f}")
+
+
+INTRODUCTION = (
+    "Every published number with the nearest of our runs on the same data set and shot count. Percent; difference in "
+    "points, ours less theirs; IN BRACKETS where ours covers fewer categories than the published mean, so that the two "
+    "are no like for like. ± is the standard deviation over draws. 'not run': nothing of ours could stand there; "
+    "'not measured': there are runs, without this metric."
+)
+
+
+def as_markdown(paper: str, results: Iterable[Result]) -> str:
+    """The page as Markdown."""
+    parts = [f"# {PAPERS.get(paper, paper)}: ours beside the published numbers", INTRODUCTION]
+    for section in sections(paper, results):
+        table = section.table.to_markdown(index=False, disable_numparse=True) if len(section.table) else ""
+        parts += [f"## {section.title}", *([table] if table else []), "  \n".join(section.notes)]
+    return "\n\n".join(parts) + "\n"
+
+
+def as_html(paper: str, results: Iterable[Result]) -> str:
+    """The page as one self-contained HTML file."""
+    title = f"{PAPERS.get(paper, paper)}: ours beside the published numbers"
+    parts = [f"<h1>{html.escape(title)}</h1>", f"<p>{html.escape(INTRODUCTION)}</p>"]
+    for section in sections(paper, results):
+        notes = "<br>".join(html.escape(note) for note in section.notes)
+        table = section.table.to_html(index=False, border=0) if len(section.table) else ""
+        parts += [f"<h2>{html.escape(section.title)}</h2>", table, f"<p>{notes}</p>"]
+    style = (
+        "body{font:15px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;color:#222}"
+        "table{border-collapse:collapse}td,th{padding:.2rem .7rem;border-bottom:1px solid #ddd;text-align:left}"
+        "h2{margin-top:2.5rem;font-size:1.1rem}p{color:#555}"
+    )
+    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{style}</style>'
+    return f'<!doctype html><html lang="en"><head>{head}</head><body>\n' + "\n".join(parts) + "\n</body></html>\n"
+
+
+def print_page(paper: str, folders: Iterable[Path], target: Path | None = None) -> None:
+    """Print the page made from all results below some folders as Markdown, and write it where a target is given.
+
+    Raises InputError for another paper, and where a folder is missing.
+    """
+    results = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError(f"There is no folder {folder}; give folders of results, such as results/bottle.")
+        results += ResultStore(folder).results()
+    print(as_markdown(paper, results))
+    if target is not None:
+        print(f"Written: {write_page(paper, results, target)}")
+
+
+def write_page(paper: str, results: Iterable[Result], target: Path) -> Path:
+    """Write `comparison` as .csv, or the page as .md or .html. Raises InputError for another ending."""
+    writers = {
+        ".csv": lambda: comparison(paper, results).to_csv(index=False, float_format="%.6g", lineterminator="\n"),
+        ".md": lambda: as_markdown(paper, results),
+        ".html": lambda: as_html(paper, results),
+    }
+    if target.suffix not in writers:
+        raise InputError(f"Cannot write {target}: the ending must be {', '.join(writers)}.")
+    content = writers[target.suffix]()
+    with atomic_write(target) as file:
+        file.write(content)
+    return target

@@ -1,0 +1,90 @@
+"""What a report shows of one run: its scores, the recall of each defect, its worst mistakes and its extremes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from scipy.stats import binomtest
+
+from adlib import plots
+from adlib.data import Dataset
+from adlib.data.images import read_image
+from adlib.experiments.run import HERE, Machine, build
+from adlib.experiments.store import Result, ResultStore
+
+COUNT = 4
+MISTAKES_NOTE = (
+    f"First the {COUNT} good test images with the highest scores, the worst false alarms; then the {COUNT} defective "
+    "ones with the lowest, the worst misses. Title: file, label, image score."
+)
+EXTREMES_NOTE = (
+    f"First the {COUNT} test images with the highest scores; then the {COUNT} with the lowest. "
+    "Title: file, label, image score."
+)
+
+
+def histogram(result: Result) -> Figure:
+    """Scores of good and defective test images, with the threshold of the row where there is one."""
+    scores, labels = result.scores["score"].to_numpy(), result.scores["label"].to_numpy()
+    threshold = result.row["threshold"]
+    return plots.score_histogram(
+        scores[labels == 0], scores[labels == 1], threshold["value"] if threshold else None, title="test images"
+    )
+
+
+def recall_by_defect(result: Result) -> list[dict[str, str]]:
+    """A row a kind of defect: images, how many the threshold finds, exact 95% interval, lowest and median score."""
+    threshold = result.row["threshold"]
+    rows = []
+    for kind, group in result.scores[result.scores["label"] == 1].groupby("defect", sort=True):
+        scores = group["score"].to_numpy()
+        row = {"defect": kind, "images": str(len(scores)), "found": "n/a", "interval": "n/a"}
+        if threshold:
+            found = int((scores > threshold["value"]).sum())
+            interval = binomtest(found, len(scores)).proportion_ci()  # Clopper and Pearson's
+            row |= {
+                "found": f"{found} ({found / len(scores):.0%})",
+                "interval": f"{interval.low:.0%} to {interval.high:.0%}",
+            }
+        rows.append(row | {"lowest": f"{scores.min():.3g}", "median": f"{np.median(scores):.3g}"})
+    return rows
+
+
+def extremes(result: Result, store: ResultStore, dataset: Dataset, machine: Machine = HERE) -> Figure | None:
+    """Overlays of the highest and the lowest scores of a run; None where its patch scores were not kept."""
+    order = np.argsort(result.scores["score"].to_numpy(), kind="stable")
+    return _overlays(result, store, dataset, machine, [*order[::-1][:COUNT], *order[:COUNT][::-1]])
+
+
+def mistakes(result: Result, store: ResultStore, dataset: Dataset, machine: Machine = HERE) -> Figure | None:
+    """Overlays of the good images of the highest and the defective ones of the lowest scores; None as in `extremes`."""
+    order = np.argsort(result.scores["score"].to_numpy(), kind="stable")
+    labels = result.scores["label"].to_numpy()[order]
+    return _overlays(result, store, dataset, machine, [*order[labels == 0][::-1][:COUNT], *order[labels == 1][:COUNT]])
+
+
+def _overlays(
+    result: Result, store: ResultStore, dataset: Dataset, machine: Machine, chosen: Sequence[int]
+) -> Figure | None:
+    """Colour limits come from the good test pictures of the run and are shared by all panels."""
+    grids = store.grids(result.protocol)
+    if grids is None or len(grids) != len(result.scores) or not len(chosen):
+        return None
+    scores, detector = result.scores, build(result.protocol, machine)
+    preprocess, window = detector.spec().preprocess, detector.spec().window
+    pictures = {i: read_image(dataset.root / scores["image"].iloc[i], window) for i in dict.fromkeys(chosen)}
+    good = np.flatnonzero(scores["label"].to_numpy() == 0)
+    # Limits are taken from patch scores: good pictures need not be decoded for them.
+    limits = plots.colour_limits([grids[i] for i in (good if len(good) else chosen)])
+    predictions = detector.assemble(
+        scores["score"].to_numpy()[list(chosen)],
+        [grids[i] for i in chosen],
+        [preprocess(pictures[i])[1] for i in chosen],
+    )
+    titles = [
+        f"{Path(scores['image'].iloc[i]).name}\n{scores['defect'].iloc[i]}, {score:.3g}"
+        for i, score in zip(chosen, predictions.scores, strict=True)
+    ]
+    maps = [predictions.anomaly_map(number) for number in range(len(chosen))]
+    return plots.gallery([pictures[i] for i in chosen], maps, titles=titles, limits=limits, columns=COUNT)

@@ -1,0 +1,198 @@
+"""A paper's table on one command: check the data, find the weights, do every run that is not done, store each.
+
+What a paper varies is the default here and can be narrowed. A kill costs the run in progress: results are stored one
+by one, and features of the category at hand are kept in the results folder until that category is done.
+"""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from adlib.data import Dataset, load_dataset
+from adlib.data.check import check_folder
+from adlib.data.fetch import mvtec, visa
+from adlib.data.fetch.source import compare, tally
+from adlib.errors import InputError
+from adlib.experiments.methods import method_options
+from adlib.experiments.papers import PAPERS
+from adlib.experiments.protocol import Protocol
+from adlib.experiments.run import HERE, Machine, plan, run
+from adlib.experiments.store import ResultStore
+from adlib.features.cache import TensorCache
+from adlib.progress import progress
+
+DATASETS = {"mvtec": mvtec, "visa": visa}
+# What a paper varies; an option it does not have is an error there.
+DEFAULTS: dict[str, dict[str, tuple[Any, ...]]] = {
+    "patchcore": {
+        "backbones": ("wide_resnet50_2",),
+        "coresets": (0.25, 0.1, 0.01),
+        "shots": ("full",),
+        "seeds": (0,),
+    },
+    "anomalydino": {
+        "backbones": ("dinov2_vits14",),
+        "resolutions": (448, 672),
+        "preprocess": ("agnostic",),
+        "shots": ("1", "2", "4", "8", "16"),
+        "seeds": (0, 1, 2),
+    },
+}
+_NAMES = {
+    "backbones": "network",
+    "coresets": "coreset share",
+    "resolutions": "resolution",
+    "preprocess": "preprocess mode",
+    "shots": "shot count",
+    "seeds": "seed",
+}
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """Which rows of which paper, on what data, and where results go.
+
+    paper: a key of `PAPERS`; data: folder; categories: () for all; shots: numbers as text, or "full". Everything else
+    that is empty takes the paper's own values, see `DEFAULTS`. Raises InputError on what the paper does not vary.
+    """
+
+    paper: str
+    data: str
+    results: Path
+    categories: tuple[str, ...] = ()
+    backbones: tuple[str, ...] = ()
+    coresets: tuple[float, ...] = ()
+    resolutions: tuple[int, ...] = ()
+    preprocess: tuple[str, ...] = ()
+    shots: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    machine: Machine = HERE
+
+    def __post_init__(self) -> None:
+        if self.paper not in PAPERS:
+            raise InputError(f"Unknown paper {self.paper!r}; choose one of {', '.join(PAPERS)}.")
+        own = DEFAULTS[self.paper]
+        for name in (f.name for f in fields(self) if f.name in _NAMES):
+            values = getattr(self, name)
+            if values and name not in own:
+                raise InputError(f"{PAPERS[self.paper]} is not run over {name}; leave that option out.")
+            if len(set(values)) < len(values):
+                raise InputError(f"Each of {name} may be given once; they are {', '.join(map(str, values))}.")
+            object.__setattr__(self, name, values or own.get(name, ()))
+        for word in self.shots:
+            if word != "full" and not (word.isdecimal() and int(word) > 0):
+                raise InputError(f"shots are numbers of at least 1, or full, not {word!r}.")
+        if self.machine.weights and len(self.backbones) > 1:
+            raise InputError("One file of weights fits one network; give one backbone with it.")
+
+    def cells(self, dataset: Dataset) -> list[dict[str, Any]]:
+        """Every different run, as arguments of `plan` beside the data set: category by category, most shots first.
+
+        Modes that mean the same on a category, and draws that draw everything, are one run.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for cell in self._grid(dataset):
+            found.setdefault(str(cell), cell)
+        return list(found.values())
+
+    def _grid(self, dataset: Dataset) -> Iterator[dict[str, Any]]:
+        shots = sorted((None if word == "full" else int(word) for word in self.shots), key=lambda k: -(k or 10**9))
+        for category in dataset.categories:
+            for backbone in self.backbones:
+                for options in self._options(dataset.name, category, backbone):
+                    for count in shots:
+                        # AnomalyDINO with all images has nothing left to draw; PatchCore's coreset still has a start.
+                        seeds = self.seeds[:1] if count is None and self.paper == "anomalydino" else self.seeds
+                        for seed in seeds:
+                            cell = {"category": category, "backbone": backbone, "options": options}
+                            yield cell | {"shots": count, "seed": seed}
+
+    def _options(self, dataset: str, category: str, backbone: str) -> Iterator[dict[str, Any]]:
+        if self.paper == "patchcore":
+            for share in self.coresets:
+                yield method_options("patchcore", dataset, category, backbone, official=True) | {"coreset": share}
+            return
+        for resolution in self.resolutions:
+            for mode in self.preprocess:
+                yield method_options("anomalydino", dataset, category, backbone, resolution=resolution, preprocess=mode)
+
+    def describe(self, dataset: Dataset) -> str:
+        """How many runs it is, in words."""
+        counts = [(len(dataset.categories), "category", "categories")]
+        for name, word in _NAMES.items():
+            if values := getattr(self, name):
+                counts.append((len(values), word, f"{word}s"))
+        product = " x ".join(f"{n} {one if n == 1 else many}" for n, one, many in counts)
+        runs = len(self.cells(dataset))
+        return f"{PAPERS[self.paper]} on {dataset.name}: {product}, {runs} {'run' if runs == 1 else 'runs'} in all."
+
+
+def check_data(job: Reproduction, show_progress: bool = True) -> tuple[Dataset, list[str]]:
+    """The data set of a job, looked at file by file, and what was found, line by line.
+
+    MVTec AD and VisA are known by their categories and counted against the published numbers. Raises InputError where
+    a category is missing, damaged, not as published, or has too few images for a draw.
+    """
+    whole = load_dataset(job.data)
+    names = job.categories or whole.categories
+    dataset = replace(whole, samples=tuple(s for name in names for s in whole.category(name).samples))
+    lines = []
+    for name in dataset.categories:
+        if not check_folder(job.data, category=name, show_progress=show_progress).ok:
+            raise InputError(f"{name} in {job.data} cannot be used as it is; `adlib check {job.data}` says why.")
+    known = next((n for n, module in DATASETS.items() if set(dataset.categories) <= set(module.PUBLISHED)), None)
+    if known is None:
+        lines.append(f"{dataset.name} is neither MVTec AD nor VisA: no published number stands beside its rows.")
+    else:
+        _as_published(dataset, known)
+        there, of = len(dataset.categories), len(DATASETS[known].PUBLISHED)
+        dataset = replace(dataset, name=known)
+        lines.append(f"{known}: {there} of {of} categories, every image readable, counts as published.")
+    for name in dataset.categories:
+        for word in job.shots:
+            for seed in job.seeds if word != "full" else ():
+                dataset.category(name).few_shot(int(word), seed)
+    return dataset, lines
+
+
+def _as_published(dataset: Dataset, known: str) -> None:
+    module, found = DATASETS[known], tally(dataset)
+    counted = {
+        name: {what: number for what, number in module.PUBLISHED[name].items() if what in counts}
+        for name, counts in found.items()
+    }
+    wrong = compare(found, counted, module.PAPER).mismatches
+    if wrong:
+        first = wrong[0].rstrip(".")
+        raise InputError(f"{dataset.root} is not the published data set: {first}; fetch it again (data_scripts/).")
+
+
+def reproduce(job: Reproduction, dataset: Dataset, show_progress: bool = True) -> list[Protocol]:
+    """Do every run of a job that its results folder lacks; returns the protocols of all, in order.
+
+    dataset: from `check_data`. Weights are found, or downloaded, before the first run.
+    """
+    store = ResultStore(job.results)
+    protocols = [_protocol(job, dataset, cell) for cell in job.cells(dataset)]
+    waiting = [protocol for protocol in protocols if protocol not in store]
+    with progress(total=len(protocols), label=job.paper, unit="run", show=show_progress) as bar:
+        bar.update(len(protocols) - len(waiting))
+        for category in dict.fromkeys(protocol.category for protocol in waiting):
+            features = job.results / "features" / category
+            for protocol in (p for p in waiting if p.category == category):
+                run(protocol, dataset.category(category), store, machine=job.machine, cache=TensorCache(features))
+                bar.update()
+            shutil.rmtree(features, ignore_errors=True)
+    return protocols
+
+
+def _protocol(job: Reproduction, dataset: Dataset, cell: dict[str, Any]) -> Protocol:
+    return plan(
+        dataset.category(cell["category"]),
+        job.paper,
+        map_frame="network" if job.paper == "patchcore" else "original",
+        machine=job.machine,
+        **{name: value for name, value in cell.items() if name != "category"},
+    )

@@ -1,0 +1,117 @@
+"""The report page: what stands on it, in Chinese too, and that a browser opens it without a complaint."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from adlib import plots
+from adlib.data import load_dataset
+from adlib.experiments.report import rate_of_page, write_report
+from adlib.experiments.report_pictures import recall_by_defect
+from adlib.experiments.run import plan, run
+from adlib.experiments.store import ResultStore
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def weld(toy_root, tmp_path_factory):
+    """The toy welds as a user may have named them."""
+    root = tmp_path_factory.mktemp("parts") / "焊缝"
+    names = {"pore": "单个气孔", "undercut": "咬边1"}
+    for path in (toy_root / "weld").rglob("*.png"):
+        parts = [names.get(part, part) for part in path.relative_to(toy_root / "weld").parts]
+        target = root.joinpath(*parts[:-1], f"{parts[-2]}_crop_{parts[-1]}" if parts[0] == "test" else parts[-1])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    return load_dataset(str(root))
+
+
+@pytest.fixture(scope="module")
+def page(weld, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    store = ResultStore(folder / "results")
+    protocol = plan(weld, "patchcore", shots=2, options={"resize": 64, "coreset": 40})
+    results = [run(replace(protocol, shots=n, seed=s), weld, store) for n in (1, 2) for s in (0, 1)]
+    return write_report(results, store, folder / "report.html", {"焊缝": weld}, false_alarms=0.2), results
+
+
+def test_everything_a_reader_needs_is_on_it(page, weld):
+    text = page[0].read_text(encoding="utf-8")
+    for words in (
+        "Learning curve",
+        "Worst mistakes",
+        "Recall of each kind of defect",
+        "accuracy at the threshold",
+        "What accuracy hides",
+        "Promise (split conformal)",
+        "Protocol",
+        "Versions",
+        "Data",
+        f"{len(weld.samples)} images",
+        "单个气孔",
+        "咬边1",
+        "Histogram",
+    ):
+        assert words in text, words
+    # curve, histogram, worst mistakes, extremes
+    assert text.count("data:image/") == 4
+    assert 'src="http' not in text and 'href="http' not in text and str(page[0].parent) not in text
+    assert rate_of_page(page[0]) == 0.2 and rate_of_page(page[0].parent / "none.html") is None
+
+
+def test_recall_of_each_defect_is_counted(page):
+    result = run_at(page[1][2], 0.2)
+    threshold = result.row["threshold"]["value"]
+    table = {row["defect"]: row for row in recall_by_defect(result)}
+    for kind, group in result.scores[result.scores.label == 1].groupby("defect"):
+        found = int((group["score"] > threshold).sum())
+        assert table[kind]["found"].startswith(f"{found} (") and table[kind]["images"] == str(len(group))
+    assert sum(int(row["images"]) for row in table.values()) == result.row["images"]["test_defective"]
+
+
+def run_at(result, rate):
+    from adlib.experiments.calibrate import at_rate
+
+    return replace(result, row=at_rate(result.row, result.scores, rate))
+
+
+def test_without_pictures_and_threshold_the_page_says_so(page, tmp_path):
+    write_report(page[1], ResultStore(tmp_path), tmp_path / "report.html", {}, false_alarms=0.01)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "no heat maps" in text and "No threshold" in text and "n/a" in text
+
+
+def test_missing_letters_are_announced(page, weld, tmp_path, monkeypatch):
+    store = ResultStore(page[0].parent / "results")
+    assert "fonts-noto-cjk" not in page[0].read_text(encoding="utf-8") or plots.chinese_font() is None
+    for module in ("adlib.plots", "adlib.plots.style"):
+        monkeypatch.setattr(f"{module}.chinese_font", lambda: None)
+    text = write_report(page[1], store, tmp_path / "r.html", {"焊缝": weld}).read_text(encoding="utf-8")
+    assert "fonts-noto-cjk" in text and "单个气孔" in text
+
+
+@pytest.mark.skipif(BROWSER is None, reason="there is no Chromium here")
+def test_a_browser_opens_it_without_a_complaint(page, tmp_path):
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", "--hide-scrollbars", "--virtual-time-budget=4000"]
+
+    def opened(file: Path) -> tuple[str, list[str]]:
+        ended = subprocess.run([*command, "--dump-dom", file.as_uri()], capture_output=True, text=True, timeout=120)
+        return ended.stdout, [line for line in ended.stderr.splitlines() if "CONSOLE" in line]
+
+    dom, complaints = opened(page[0])
+    assert complaints == [] and "单个气孔" in dom and dom.rstrip().endswith("</html>")
+    # The check itself can fail: a page with an error is noticed, and so is a picture that does not load.
+    checked = tmp_path / "checked.html"
+    script = "<script>addEventListener('load', () => { for (const i of document.images) if (!i.naturalWidth)"
+    script += " console.error('broken picture'); })</script></body>"
+    text = page[0].read_text(encoding="utf-8").replace("</body>", script)
+    checked.write_text(text, encoding="utf-8")
+    assert opened(checked)[1] == []
+    checked.write_text(re.sub("data:image/png;base64,.{20}", "data:image/png;base64,", text, count=1), encoding="utf-8")
+    assert any("broken picture" in line for line in opened(checked)[1])
