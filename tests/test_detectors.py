@@ -13,7 +13,7 @@ from adlib.detectors.patchcore import OFFICIAL, PatchCore
 from adlib.detectors.registry import DETECTORS, load_detector, make_detector
 from adlib.errors import InputError
 from adlib.features.cache import TensorCache
-from adlib.features.patches import Preprocess
+from adlib.features.patches import Preprocess, grid_size
 
 # Small pictures keep a test at a second, and 1% of twelve of them would be a bank of two dozen patches.
 SMALL = {
@@ -123,6 +123,11 @@ def test_unknown_parameters_and_methods_are_named(name):
         make_detector("padim_typo")
 
 
+def test_a_negative_sigma_is_refused(name, nuts):
+    with pytest.raises(InputError, match="sigma"):
+        make_detector(name, sigma=-1.0).fit(nuts[0][:1])
+
+
 def test_an_unknown_layer_is_named(name, nuts):
     with pytest.raises(InputError, match="layer9"):
         make_detector(name, layers=("layer9",)).fit(nuts[0][:1])
@@ -143,7 +148,8 @@ def plain_distances(vectors: torch.Tensor, bank: torch.Tensor) -> torch.Tensor:
 
 def test_patchcore_scores_are_distances_to_the_bank(nuts):
     detector = PatchCore(resize=64, coreset=50).fit(nuts[0][:3])
-    ((vectors, grid, _),) = detector._patches(nuts[2][:1], None, False, "")
+    (features,) = detector._features(nuts[2][:1])
+    vectors, grid = detector._vectors(features), grid_size(features.maps)
     expected = plain_distances(vectors, detector.bank_).amin(dim=1)
     predictions = detector.predict(nuts[2][:1])
     assert detector.bank_.shape == (50, 152) and predictions.grids[0].shape == grid
@@ -154,8 +160,8 @@ def test_patchcore_scores_are_distances_to_the_bank(nuts):
 def test_patchcore_switches_do_what_they_say(nuts):
     plain = PatchCore(resize=64, coreset=50).fit(nuts[0][:3])
     bank, picture = plain.bank_, nuts[2][:1]
-    ((vectors, _, _),) = plain._patches(picture, None, False, "")
-    distances = plain_distances(vectors, bank)
+    (features,) = plain._features(picture)
+    distances = plain_distances(plain._vectors(features), bank)
 
     def score(**switches) -> float:
         detector = PatchCore(resize=64, coreset=50, **switches)
@@ -232,7 +238,7 @@ def test_anomalydino_rotations_fill_the_bank(nuts):
 def test_anomalydino_minimum_over_references_is_bit_for_bit_the_separate_run(nuts):
     together = AnomalyDINO(resize=96, rotate=False, mask="never").fit(nuts[0][:5])
     alone = AnomalyDINO(resize=96, rotate=False, mask="never").fit([nuts[0][3], nuts[0][1]])
-    for features in together._features(nuts[2][:2], (0,), None, False, ""):
+    for features in together._features(nuts[2][:2]):
         columns = together.reference_distances(features)
         assert torch.equal(columns[:, [3, 1]].amin(dim=1), alone.reference_distances(features).amin(dim=1))
 
@@ -240,7 +246,7 @@ def test_anomalydino_minimum_over_references_is_bit_for_bit_the_separate_run(nut
 def test_anomalydino_masked_patches_count_as_zero(nuts):
     settings = {"resize": 128, "rotate": False, "layers": ("blocks2",)}
     free = AnomalyDINO(**settings, mask="never").fit(nuts[0][:2])
-    (features,) = free._features(nuts[2][:1], (0,), None, False, "")
+    (features,) = free._features(nuts[2][:1])
     tokens = features.maps["blocks2"].flatten(1).T.numpy()
     # the paper's threshold is in units of DINOv2's tokens; take one at which this network's mask has both kinds
     masks = {threshold: object_mask(tokens, (16, 16), threshold) for threshold in (1, 2, 4, 8, 16)}

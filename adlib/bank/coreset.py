@@ -184,8 +184,8 @@ class _Cover:
         basis = self._principal_axes(width - 1) if width > 2 else None
         for start in range(0, n, self.rows):
             part = slice(start, min(start + self.rows, n))
-            centred = points[part] - self.mean
-            self.half_lengths[part] = centred.square().sum(1) / 2
+            centred = torch.sub(points[part], self.mean, out=self.centred[: part.stop - start])
+            self.half_lengths[part] = torch.linalg.vecdot(centred, centred) / 2
             if self.sketch is not None:
                 coordinates = centred @ basis
                 self.sketch[part, :-1] = coordinates
@@ -194,8 +194,11 @@ class _Cover:
     def _principal_axes(self, count: int) -> Tensor:
         """(D, count) orthonormal columns. Every choice is exact; a sample's principal axes make the bound tight."""
         step = max(1, len(self.points) // 8192)
-        sample = self.points[::step] - self.mean
-        return torch.linalg.eigh((sample.T @ sample).double())[1][:, -count:].to(self.points)
+        scatter = self.points.new_zeros(self.points.shape[1], self.points.shape[1])
+        for part in self.points[::step].split(self.rows):
+            sample = torch.sub(part, self.mean, out=self.centred[: len(part)])
+            scatter.addmm_(sample.T, sample)
+        return torch.linalg.eigh(scatter.double())[1][:, -count:].to(self.points)
 
     def add(self, new: Tensor) -> None:
         """Make the points `new` (m,) centres."""

@@ -46,7 +46,7 @@ def read_image(image: Picture, window: Window | None = None) -> Image.Image:
     Raises InputError where the file is missing, damaged, cut off, larger than MAX_PIXELS or not an image, where
     floats leave [0, 1] or integers leave 16 bits without a window, and on NaN or infinity.
     """
-    name = _name(image)
+    name = picture_name(image)
     if window is not None:
         window = _checked(window)
     if isinstance(image, np.ndarray):
@@ -76,7 +76,7 @@ def read_mask(path: str | os.PathLike, size: tuple[int, int] | None = None) -> n
     size: (W, H) of the image that the mask belongs to. Raises InputError if the mask has another, or cannot be read.
     """
     mask = _load(path)
-    with _as_input_error(_name(path)):
+    with _as_input_error(picture_name(path)):
         if mask.mode in ("P", "1", "F"):  # in a palette the number is the class, its colour decoration
             values, half = np.asarray(mask), np.inf
         elif mask.mode == "I" or mask.mode.startswith("I;16"):
@@ -87,7 +87,7 @@ def read_mask(path: str | os.PathLike, size: tuple[int, int] | None = None) -> n
     height, width = mask_array.shape
     if size is not None and (width, height) != tuple(size):
         raise InputError(
-            f"The mask {_name(path)} is {width} x {height} pixels but its image is {size[0]} x {size[1]};"
+            f"The mask {picture_name(path)} is {width} x {height} pixels but its image is {size[0]} x {size[1]};"
             " give a mask of the image's size."
         )
     return mask_array
@@ -99,7 +99,7 @@ def content_key(image: Picture) -> str:
     Paths: sha256 of the file's bytes. In memory: sha256 of mode or type, shape, pixels and what else decides the look
     (palette, transparency, orientation). Raises InputError if a file cannot be read.
     """
-    name = _name(image)
+    name = picture_name(image)
     if isinstance(image, np.ndarray):
         little = image.astype(image.dtype.newbyteorder("<"), copy=False)
         return hashlib.sha256(f"{little.dtype.str} {image.shape}\n".encode() + little.tobytes()).hexdigest()
@@ -179,7 +179,7 @@ def probe_image(path: str | os.PathLike) -> Probe:
 def _load(image: str | os.PathLike | Image.Image) -> Image.Image:
     """Decoded and upright; a copy where it was a PIL picture."""
     if isinstance(image, Image.Image):
-        with _as_input_error(_name(image)), _PIL_LOCK:
+        with _as_input_error(picture_name(image)), _PIL_LOCK:
             _refuse_empty(image)
             return _upright(image)
     with _opened(image) as picture:
@@ -189,7 +189,7 @@ def _load(image: str | os.PathLike | Image.Image) -> Image.Image:
 @contextmanager
 def _opened(path: str | os.PathLike) -> Iterator[Image.Image]:
     """An image file with its header read; whatever goes wrong within becomes one sentence."""
-    with _regular_file(path) as file, _as_input_error(_name(path)):
+    with _regular_file(path) as file, _as_input_error(picture_name(path)):
         with _PIL_LOCK:  # 89 Mpixel, PIL's own limit, is less than a line-scan camera delivers
             limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
             try:
@@ -197,14 +197,14 @@ def _opened(path: str | os.PathLike) -> Iterator[Image.Image]:
             finally:
                 Image.MAX_IMAGE_PIXELS = limit
         if picture.width * picture.height > MAX_PIXELS:
-            raise InputError(f"{_name(path)} claims more than {MAX_PIXELS:,} pixels; cut it into parts.")
+            raise InputError(f"{picture_name(path)} claims more than {MAX_PIXELS:,} pixels; cut it into parts.")
         _refuse_empty(picture)
         yield picture
 
 
 @contextmanager
 def _regular_file(path: str | os.PathLike) -> Iterator:
-    name = _name(path)
+    name = picture_name(path)
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
@@ -247,7 +247,7 @@ def _as_input_error(name: str) -> Iterator[None]:
         raise InputError(f"The image {name} is damaged or cut off ({reason}); copy it again.") from error
 
 
-def _name(image: Picture) -> str:
+def picture_name(image: Picture) -> str:
     """A picture's name for a sentence: one line, printable, whatever the file is called."""
     if isinstance(image, np.ndarray):
         return f"the given array {image.shape}"
@@ -261,7 +261,7 @@ def _name(image: Picture) -> str:
 def _refuse_empty(image: Image.Image) -> None:
     if 0 in image.size:
         raise InputError(
-            f"{_name(image)} has no pixels ({image.width} x {image.height}); give a picture that has some."
+            f"{picture_name(image)} has no pixels ({image.width} x {image.height}); give a picture that has some."
         )
 
 

@@ -1,13 +1,14 @@
-"""The contract of every detector, after scikit-learn's: `__init__` stores, `fit` learns, `predict` scores.
+"""The contract of every detector, after scikit-learn's: the constructor stores, `fit` learns, `predict` scores.
 
-Chapter 06 teaches it by building one. A new method is one file with one subclass and one line in `registry.py`.
+Chapter 06 teaches it by building one. A new method is one file with one subclass and one line in `registry.py`: its
+parameters are fields of a dataclass, and it says what it learns from features (`_learn`) and how it scores those of
+one picture (`_score`). Reading, preparing, extracting, caching, saving and the work on all cores are done here.
 """
 
-import inspect
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,8 +22,10 @@ from adlib import __version__
 from adlib.errors import InputError
 from adlib.features.backbones import Backbone, load_backbone
 from adlib.features.cache import TensorCache
-from adlib.features.patches import Frame
+from adlib.features.extract import FeatureSpec, ImageFeatures, extract
+from adlib.features.patches import Frame, Preprocess
 from adlib.files import atomic_write
+from adlib.parallel import one_core_each
 
 
 @dataclass(frozen=True)
@@ -52,38 +55,105 @@ class Predictions:
         return self.frames[index].network_map(self.grids[index], self.sigma)
 
 
-class Detector(ABC):
-    """A detector of anomalies in pictures.
+Scored = tuple[float, np.ndarray, Frame]  # image score, patch scores (h, w) float32, frame
 
-    `__init__` takes keyword arguments of plain values alone and stores each under its own name; `fit(images)`
-    learns from good pictures and returns self; what it learned ends in `_`; `predict(images)` gives `Predictions`.
-    images: any sequence of paths, PIL pictures or arrays. cache: a `TensorCache` of features, or None.
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Detector(ABC):
+    """A detector of anomalies in pictures, on the feature maps of a frozen backbone.
+
+    Its fields are its parameters: plain values, keyword arguments of the constructor, which does nothing but store
+    them. `fit(images)` learns from good pictures and returns self; what it learned ends in `_`; `predict(images)`
+    gives `Predictions`. images: any sequence of paths, PIL pictures or arrays. cache: a `TensorCache` of features, or
+    None. Every detector takes:
+
+    backbone, weights, device, precision: see `load_backbone`; layers: names of the backbone's layers, None for the
+    method's own choice; resize, aspect: see `Preprocess`; window: see `read_image`; sigma: pixels of the Gaussian that
+    smooths a map; seed: of whatever is random, and taken also where nothing is.
     """
 
     name: ClassVar[str]
     smooth_original: ClassVar[bool] = False  # see `Predictions`
+    interpolation: ClassVar[str] = "bilinear"
+    crop: ClassVar[int | None] = None  # a field of the detectors that offer a centre crop
 
-    # Every detector on a frozen backbone takes these three.
-    backbone: str
-    weights: str | None
-    device: str | None
-    precision: str
-    sigma: float
+    backbone: str = "efficientnet_lite0"
+    weights: str | None = None
+    device: str | None = None
+    precision: str = "float32"
+    layers: tuple[str, ...] | None = None
+    resize: int | None = 256
+    aspect: str = "keep"
+    window: tuple[float, float] | None = None
+    sigma: float = 4.0
+    seed: int = 0
 
-    @abstractmethod
     def fit(self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False) -> "Detector":
-        """Learn from good pictures; returns self."""
+        """Learn from good pictures; returns self. Raises InputError on parameters that it cannot mean."""
+        self._check()
+        require_images(images, "fit on")
+        angles = self.reference_angles
+        features = self._features(images, angles, cache, show_progress, "reference features")
+        self._learn(features, len(images) * len(angles), show_progress)
+        return self
 
-    @abstractmethod
     def predict(
         self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False
     ) -> Predictions:
         """Image scores and anomaly maps; raises InputError before `fit`."""
+        self._require_fit()
+        features = self._features(images, (0,), cache, show_progress, "scoring")
+        return self._predictions(one_core_each(self._scored, features))
+
+    @abstractmethod
+    def _learn(self, features: Iterator[ImageFeatures], views: int, show_progress: bool) -> None:
+        """Learn from the features of so many views of good pictures: each picture at all `reference_angles` in turn."""
+
+    @abstractmethod
+    def _score(self, features: ImageFeatures) -> tuple[Tensor | float, Tensor]:
+        """Image score and patch scores (h, w) of one picture. Several threads call it at a time."""
+
+    def _check(self) -> None:
+        """InputError on parameters that this detector cannot mean."""
+        if self.sigma < 0:
+            raise InputError(f"sigma is the width of a Gaussian in pixels, 0 for none, not {self.sigma}.")
+
+    @property
+    def reference_angles(self) -> tuple[int, ...]:
+        """Degrees at which `fit` looks at every picture."""
+        return (0,)
+
+    def spec(self) -> FeatureSpec:
+        """What is asked of the backbone."""
+        preprocess = Preprocess(self.resize, self.crop, self.aspect, self.interpolation, self.network().patch_multiple)
+        return FeatureSpec(self._layers(), preprocess, tuple(self.window) if self.window else None)
+
+    def _layers(self) -> tuple[str, ...]:
+        """The layers that were asked for, or the method's own choice."""
+        return tuple(self.layers or self.network().default_layers)
+
+    def _features(
+        self,
+        images: Sequence[Any],
+        angles: Sequence[int] = (0,),
+        cache: TensorCache | None = None,
+        show_progress: bool = False,
+        label: str = "features",
+    ) -> Iterator[ImageFeatures]:
+        spec = self.spec()
+        return extract(self.network(), images, spec, angles, cache=cache, show_progress=show_progress, label=label)
+
+    def _scored(self, features: ImageFeatures) -> Scored:
+        score, grid = self._score(features)
+        return float(score), grid.to("cpu", torch.float32).numpy(), features.frame
+
+    def _predictions(self, scored: Iterator[Scored]) -> Predictions:
+        return self.assemble(*(zip(*scored, strict=True) if (scored := list(scored)) else ((), (), ())))
 
     @classmethod
     def parameter_defaults(cls) -> dict[str, Any]:
         """Name -> default of every constructor argument."""
-        return {p.name: p.default for p in inspect.signature(cls.__init__).parameters.values() if p.name != "self"}
+        return {field.name: field.default for field in fields(cls)}
 
     def parameters(self) -> dict[str, Any]:
         """Name -> value of every constructor argument."""
@@ -103,9 +173,8 @@ class Detector(ABC):
 
         The backbone's weights are not in it, only their sha256.
         """
-        learned = {k: v for k, v in vars(self).items() if k.endswith("_")}
-        if not learned:
-            raise InputError(f"This {self.name} detector has learned nothing yet; call fit(images) before save.")
+        self._require_fit("save")
+        learned = self._learned()
         tensors = {k: v.detach().cpu().contiguous() for k, v in learned.items() if isinstance(v, Tensor)}
         header = {
             "detector": self.name,
@@ -122,9 +191,12 @@ class Detector(ABC):
         for name, value in (tensors | learned).items():
             setattr(self, name, value.to(device) if isinstance(value, Tensor) else value)
 
-    def _require_fit(self, attribute: str) -> None:
-        if not hasattr(self, attribute):
-            raise InputError(f"This {self.name} detector has learned nothing yet; call fit(images) before predict.")
+    def _learned(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name.endswith("_")}
+
+    def _require_fit(self, purpose: str = "predict") -> None:
+        if not self._learned():
+            raise InputError(f"This {self.name} detector has learned nothing yet; call fit(images) before {purpose}.")
 
 
 def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -155,8 +227,3 @@ def _shared_backbone(name: str, weights: str | None, device: str | None, precisi
     if key not in _BACKBONES:
         _BACKBONES[key] = load_backbone(name, weights=weights, device=device, precision=precision)
     return _BACKBONES[key]
-
-
-def as_numpy_grid(distances: Tensor, grid: tuple[int, int]) -> np.ndarray:
-    """Patch distances (h * w,) -> (h, w) float32 array."""
-    return distances.reshape(grid).to("cpu", torch.float32).numpy()

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from adlib.features.cache import TensorCache
+from adlib.features.patches import Frame
 
 
 class DistanceColumns:
-    """Columns of distances in a cache, a file a test picture.
+    """Columns of distances in a cache, a file a test picture, with its patch grid and frame: all that a score needs.
 
     kind: names everything that shapes a distance apart from the two pictures. Pictures go by their content's key,
     64 hex digits, as `content_key` gives it.
@@ -23,21 +24,24 @@ class DistanceColumns:
         self.cache = cache
         self.kind = kind
 
-    def minimum(self, picture: str, references: Sequence[str]) -> Tensor | None:
-        """(patches,) distance of each patch to the nearest of the references; None where a column is missing."""
-        known, columns = self._read(picture)
+    def minimum(self, picture: str, references: Sequence[str]) -> tuple[Tensor, tuple[int, int], Frame] | None:
+        """(patches,) distance of each patch to the nearest of the references, grid, frame; None without a column."""
+        known, entry = self._read(picture)
         place = {key: number for number, key in enumerate(known)}
         if not all(key in place for key in references):
             return None
-        return columns[:, [place[key] for key in references]].amin(dim=1)
+        distances = entry["distances"][:, [place[key] for key in references]].amin(dim=1)
+        return distances, tuple(entry["grid"].tolist()), Frame.from_tensor(entry["frame"])
 
     def missing(self, picture: str, references: Sequence[str]) -> bool:
         """Whether the picture lacks the column of any of the references."""
         return not set(references) <= set(self._read(picture)[0])
 
-    def add(self, picture: str, references: Sequence[str], columns: Tensor) -> None:
+    def add(
+        self, picture: str, references: Sequence[str], columns: Tensor, grid: tuple[int, int], frame: Frame
+    ) -> None:
         """Keep columns (patches, R) for R references beside those that are there already."""
-        known, before = self._read(picture)
+        known, entry = self._read(picture)
         fresh = [number for number, key in enumerate(references) if key not in known]
         keys = [*known, *(references[number] for number in fresh)]
         columns = columns[:, fresh].cpu()
@@ -45,13 +49,13 @@ class DistanceColumns:
             self.kind,
             picture,
             {
-                "distances": columns if before is None else torch.cat([before, columns], dim=1),
+                "distances": torch.cat([entry["distances"], columns], dim=1) if entry else columns,
                 "references": torch.tensor([list(bytes.fromhex(key)) for key in keys], dtype=torch.uint8),
+                "grid": torch.tensor(grid),
+                "frame": frame.as_tensor(),
             },
         )
 
-    def _read(self, picture: str) -> tuple[list[str], Tensor | None]:
+    def _read(self, picture: str) -> tuple[list[str], dict[str, Tensor]]:
         entry = self.cache.get(self.kind, picture)
-        if entry is None:
-            return [], None
-        return [bytes(row).hex() for row in entry["references"].tolist()], entry["distances"]
+        return ([bytes(row).hex() for row in entry["references"].tolist()], entry) if entry else ([], {})

@@ -14,23 +14,21 @@ coreset_method     "greedy"               "approximate"                      ran
 =================  =====================  =================================  ==================================
 """
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from adlib.bank.coreset import approximate_greedy_coreset, coreset_size, greedy_coreset, random_coreset
 from adlib.bank.memory import PatchBank
 from adlib.bank.neighbours import nearest
-from adlib.detectors.base import Detector, Predictions, as_numpy_grid, require_images
+from adlib.detectors.base import Detector
 from adlib.detectors.scores import reweighted, top_share_mean
 from adlib.errors import InputError
-from adlib.features.cache import TensorCache
-from adlib.features.extract import FeatureSpec, extract
-from adlib.features.patches import Frame, Preprocess, patch_vectors
-from adlib.parallel import one_core_each
+from adlib.features.extract import ImageFeatures
+from adlib.features.patches import grid_size, patch_vectors
 
 CORESETS = ("greedy", "approximate", "random")
 DISTANCES = ("euclidean", "squared")
@@ -47,104 +45,52 @@ OFFICIAL = {
 }
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class PatchCore(Detector):
     """A bank of locally aware patch features, thinned by a coreset.
 
-    layers: names of the backbone's layers, None for its default; resize, crop, aspect: see `Preprocess`;
-    neighbourhood: odd side of the window around a patch; pooling, dims: see `patch_vectors`;
+    crop: see `Preprocess`; neighbourhood: odd side of the window around a patch; pooling, dims: see `patch_vectors`;
     coreset: share of patches kept, 0 < share <= 1, or a whole number: at most so many patches;
     distance: what is scored; neighbours: patch score = mean distance to so many bank entries;
     reweight: b of eq. 7, 0 for off; top_share: image score = mean of this share of patch scores, 0 for the maximum;
-    sigma: Gaussian of the map in network pixels; seed: of the coreset's first pick.
+    sigma: in network pixels; seed: of the coreset's first pick.
     """
 
     name: ClassVar[str] = "patchcore"
 
-    def __init__(
-        self,
-        *,
-        backbone: str = "efficientnet_lite0",
-        weights: str | None = None,
-        device: str | None = None,
-        precision: str = "float32",
-        layers: tuple[str, ...] | None = None,
-        resize: int | None = 256,
-        crop: int | None = None,
-        aspect: str = "keep",
-        window: tuple[float, float] | None = None,
-        neighbourhood: int = 3,
-        pooling: str = "mean",
-        dims: int = 1024,
-        coreset: float = 0.01,
-        coreset_method: str = "greedy",
-        distance: str = "euclidean",
-        neighbours: int = 1,
-        reweight: int = 0,
-        top_share: float = 0.0,
-        sigma: float = 4.0,
-        seed: int = 0,
-    ) -> None:
-        self.backbone = backbone
-        self.weights = weights
-        self.device = device
-        self.precision = precision
-        self.layers = layers
-        self.resize = resize
-        self.crop = crop
-        self.aspect = aspect
-        self.window = window
-        self.neighbourhood = neighbourhood
-        self.pooling = pooling
-        self.dims = dims
-        self.coreset = coreset
-        self.coreset_method = coreset_method
-        self.distance = distance
-        self.neighbours = neighbours
-        self.reweight = reweight
-        self.top_share = top_share
-        self.sigma = sigma
-        self.seed = seed
+    crop: int | None = None
+    neighbourhood: int = 3
+    pooling: str = "mean"
+    dims: int = 1024
+    coreset: float = 0.01
+    coreset_method: str = "greedy"
+    distance: str = "euclidean"
+    neighbours: int = 1
+    reweight: int = 0
+    top_share: float = 0.0
 
-    def fit(self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False) -> "PatchCore":
-        """Fill the bank `bank_` (M, D) with the coreset of all patches of good pictures; returns self."""
-        self._check()
-        require_images(images, "fit on")
-        patches = PatchBank(len(images))
-        for vectors, _, _ in self._patches(images, cache, show_progress, "reference features"):
-            patches.append(vectors)
+    def _learn(self, features: Iterator[ImageFeatures], views: int, show_progress: bool) -> None:
+        """Fill the bank `bank_` (M, D) with the coreset of all patches."""
+        patches = PatchBank(views)
+        for item in features:
+            patches.append(self._vectors(item))
         self.bank_ = self._thin(patches.vectors(), show_progress)
-        return self
 
-    def predict(
-        self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False
-    ) -> Predictions:
-        """Scores and maps; raises InputError before `fit`."""
-        self._require_fit("bank_")
-        patches = self._patches(images, cache, show_progress, "scoring")
-        scored = list(one_core_each(lambda item: self._score(*item), patches))
-        return self.assemble(*zip(*scored, strict=True)) if scored else self.assemble([], [], [])
-
-    def _score(self, vectors: Tensor, grid: tuple[int, int], frame: Frame) -> tuple[float, np.ndarray, Frame]:
-        distances, entries = nearest(vectors, self.bank_, k=min(self.neighbours, len(self.bank_)))
+    def _score(self, features: ImageFeatures) -> tuple[Tensor, Tensor]:
+        vectors = self._vectors(features)
+        distances, entries = self._search(vectors, min(self.neighbours, len(self.bank_)))
         patch_scores = (distances**2 if self.distance == "squared" else distances).mean(dim=1)
         score = top_share_mean(patch_scores, self.top_share)
         if self.reweight:
             score = self._reweight(score, vectors, distances[:, 0], entries[:, 0])
-        return float(score), as_numpy_grid(patch_scores, grid), frame
+        return score, patch_scores.reshape(grid_size(features.maps))
 
-    def spec(self) -> FeatureSpec:
-        """What is asked of the backbone."""
-        network = self.network()
-        layers = tuple(self.layers or network.default_layers)
-        preprocess = Preprocess(self.resize, self.crop, self.aspect, "bilinear", network.patch_multiple)
-        return FeatureSpec(layers, preprocess, tuple(self.window) if self.window else None)
+    def _vectors(self, features: ImageFeatures) -> Tensor:
+        return patch_vectors(features.maps, self.neighbourhood, self.pooling, self.dims)[0]
 
-    def _patches(self, images: Sequence[Any], cache: TensorCache | None, show_progress: bool, label: str):
-        for features in extract(
-            self.network(), images, self.spec(), cache=cache, show_progress=show_progress, label=label
-        ):
-            vectors, grid = patch_vectors(features.maps, self.neighbourhood, self.pooling, self.dims)
-            yield vectors, grid, features.frame
+    def _search(self, vectors: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """Euclidean distances (P, k) of vectors to their nearest bank entries, ascending, and which these are."""
+        return nearest(vectors, self.bank_, k)
 
     def _thin(self, patches: Tensor, show_progress: bool) -> Tensor:
         size = (
@@ -170,6 +116,7 @@ class PatchCore(Detector):
         return reweighted(score, distances[farthest], to_neighbours)
 
     def _check(self) -> None:
+        super()._check()
         if self.coreset_method not in CORESETS:
             raise InputError(f"Unknown coreset_method {self.coreset_method!r}; choose one of {', '.join(CORESETS)}.")
         if self.distance not in DISTANCES:

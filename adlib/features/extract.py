@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adlib.data.images import content_key, read_image, rotate
+from adlib.data.images import content_key, picture_name, read_image, rotate
 from adlib.errors import InputError
 from adlib.features.backbones import Backbone
 from adlib.features.cache import TensorCache, digest
@@ -24,11 +24,16 @@ GPU_BATCH = 8
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """What the network says of one picture: maps (layer -> (C, h, w) float32), their frame and the picture's key."""
+    """What the network says of one picture.
+
+    maps: layer -> (C, h, w) float32. frame: where the network looked. key: names the picture by its content; name:
+    for a reader, its path where it has one.
+    """
 
     maps: dict[str, Tensor]
     frame: Frame
     key: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,7 @@ def _window(
 @dataclass
 class _Loaded:
     key: str
+    name: str
     angle: float
     frame: Frame
     maps: dict[str, Tensor]  # what the cache held
@@ -98,21 +104,21 @@ class _Loaded:
 
 
 def _load(backbone: Backbone, spec: FeatureSpec, cache: TensorCache | None, image: Any, angle: float) -> _Loaded:
-    key = content_key(image)
+    key, name = content_key(image), picture_name(image)
     if cache is not None:
         maps, frame = {}, None
         for layer in spec.layers:
             entry = cache.get(spec.kind(backbone, layer, angle), key)
             if entry is None:
                 break
-            maps[layer], frame = entry["map"], _frame_from(entry["frame"])
+            maps[layer], frame = entry["map"], Frame.from_tensor(entry["frame"])
         else:
-            return _Loaded(key, angle, frame, maps, None)
+            return _Loaded(key, name, angle, frame, maps, None)
     picture = read_image(image, window=spec.window)
     if angle:
         picture = rotate(picture, angle)
     pixels, frame = spec.preprocess(picture)
-    return _Loaded(key, angle, frame, {}, pixels)
+    return _Loaded(key, name, angle, frame, {}, pixels)
 
 
 def _finish(
@@ -126,18 +132,9 @@ def _finish(
         for row, item in enumerate(group):
             item.maps = {layer: outputs[layer][row].contiguous() for layer in spec.layers}
             if cache is not None:
-                frame = _frame_tensor(item.frame)
+                frame = item.frame.as_tensor()
                 for layer, values in item.maps.items():
                     cache.put(spec.kind(backbone, layer, item.angle), item.key, {"map": values, "frame": frame})
     for item in loaded:
         maps = {layer: values.to(backbone.device) for layer, values in item.maps.items()}
-        yield ImageFeatures(maps, item.frame, item.key)
-
-
-def _frame_tensor(frame: Frame) -> Tensor:
-    return torch.tensor([*frame.original, *frame.resized, frame.top, frame.left, *frame.seen, frame.centred]).float()
-
-
-def _frame_from(values: Tensor) -> Frame:
-    height, width, h, w, top, left, seen_h, seen_w, centred = (int(v) for v in values)
-    return Frame((height, width), (h, w), top, left, (seen_h, seen_w), bool(centred))
+        yield ImageFeatures(maps, item.frame, item.key, item.name)

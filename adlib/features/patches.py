@@ -57,6 +57,17 @@ class Frame:
         (height, width), (top, left, bottom, right) = self.original, box
         return np.pad(inside, ((top, height - bottom), (left, width - right)), **filler)
 
+    def as_tensor(self) -> Tensor:
+        """(9,) float32, for a cache; `from_tensor` is the inverse."""
+        numbers = [*self.original, *self.resized, self.top, self.left, *self.seen, self.centred]
+        return torch.tensor(numbers, dtype=torch.float32)
+
+    @classmethod
+    def from_tensor(cls, values: Tensor) -> "Frame":
+        """The frame that `as_tensor` wrote."""
+        height, width, h, w, top, left, seen_h, seen_w, centred = (int(v) for v in values)
+        return cls((height, width), (h, w), top, left, (seen_h, seen_w), bool(centred))
+
     @property
     def seen_box(self) -> tuple[int, int, int, int]:
         """(top, left, bottom, right) of what the network saw, in original pixels."""
