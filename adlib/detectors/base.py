@@ -6,6 +6,7 @@ one picture (`_score`). Reading, preparing, extracting, caching, saving and the 
 """
 
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -76,6 +77,7 @@ class Detector(ABC):
     smooth_original: ClassVar[bool] = False  # see `Predictions`
     interpolation: ClassVar[str] = "bilinear"
     crop: ClassVar[int | None] = None  # a field of the detectors that offer a centre crop
+    multiple: ClassVar[int] = 1  # sides of the network's input are multiples of this
 
     backbone: str = "efficientnet_lite0"
     weights: str | None = None
@@ -125,7 +127,8 @@ class Detector(ABC):
 
     def spec(self) -> FeatureSpec:
         """What is asked of the backbone."""
-        preprocess = Preprocess(self.resize, self.crop, self.aspect, self.interpolation, self.network().patch_multiple)
+        multiple = math.lcm(self.network().patch_multiple, self.multiple)
+        preprocess = Preprocess(self.resize, self.crop, self.aspect, self.interpolation, multiple)
         return FeatureSpec(self._layers(), preprocess, tuple(self.window) if self.window else None)
 
     def _layers(self) -> tuple[str, ...]:

@@ -15,12 +15,11 @@ from torch import Tensor
 from adlib.bank.memory import GIB, PatchBank, memory_budget
 from adlib.detectors.base import Detector
 from adlib.errors import InputError
-from adlib.features.backbones import Backbone
 from adlib.features.extract import ImageFeatures
 from adlib.features.patches import patch_vectors
+from adlib.features.stages import pyramid_layers
 
 EPSILON = 0.01  # on the diagonal of every covariance, as in the paper: fewer pictures than channels leave it singular
-STRIDES = (4, 8, 16)  # the paper's layers 1, 2 and 3 of a ResNet
 CHUNK = 256  # positions fitted at once: 256 covariances of 100 x 100 in float64 take 20 MB
 
 
@@ -92,14 +91,6 @@ def whitening(samples: Tensor) -> Tensor:
     identity = torch.eye(samples.shape[2], dtype=torch.float64, device=samples.device)
     factor = torch.linalg.cholesky(covariance + EPSILON * identity)
     return torch.linalg.solve_triangular(factor, identity.expand_as(factor), upper=False).to(samples.dtype)
-
-
-def pyramid_layers(network: Backbone) -> tuple[str, ...]:
-    """The deepest layer at each of the strides 4, 8 and 16; a ViT has one stride and gives its default layers."""
-    if network.kind == "vit":
-        return tuple(network.default_layers)
-    deepest = {network.strides[layer]: layer for layer in network.layers}
-    return tuple(deepest[stride] for stride in STRIDES if stride in deepest)
 
 
 def _check_memory(positions: int, dims: int, like: Tensor) -> None:

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from adlib.errors import InputError
+from adlib.features.pixels import PIXELS, Pixels
+from adlib.features.stages import Stages
 from adlib.features.vit import ANTIALIASED_POSITIONS, DINOV2_POSITIONS, PositionRule, patch_maps
 from adlib.features.weights import (
     FoundWeights,
@@ -177,9 +179,7 @@ class Backbone(nn.Module):
         for key, values in (("_mean", self.mean), ("_std", self.std)):
             self.register_buffer(key, torch.tensor(values).view(3, 1, 1), persistent=False)
         if spec.kind == "cnn":
-            self.stem = nn.Sequential(*(network.get_submodule(part) for part in spec.stem))
-            self.stages = nn.ModuleList(network.get_submodule(spec.modules[layer]) for layer in layers)
-            self.to(memory_format=torch.channels_last)
+            self.network = _stages(spec, network, layers).to(memory_format=torch.channels_last)
         else:
             self.network = network
         self.requires_grad_(False).eval()
@@ -209,7 +209,10 @@ class Backbone(nn.Module):
         precision = torch.autocast(self.device.type, PRECISIONS[self.precision]) if low else nullcontext()
         with torch.inference_mode(), precision:
             images = (images.to(self.device, torch.float32) - self._mean) / self._std
-            maps = self._cnn(images, layers) if self.kind == "cnn" else self._vit(images, layers)
+            if self.kind == "cnn":
+                maps = self.network(images.contiguous(memory_format=torch.channels_last), layers)
+            else:
+                maps = self._vit(images, layers)
         # Tensors born in inference mode cannot enter a loss; a copy made outside of it can.
         return {layer: torch.empty(maps[layer].shape, device=self.device).copy_(maps[layer]) for layer in layers}
 
@@ -235,16 +238,6 @@ class Backbone(nn.Module):
                 f"resize or crop both sides to multiples of {self.patch_multiple}."
             )
 
-    def _cnn(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        values = self.stem(images.contiguous(memory_format=torch.channels_last))
-        deepest = max(self.layers.index(layer) for layer in layers)
-        maps = {}
-        for layer, stage in zip(self.layers[: deepest + 1], self.stages, strict=False):
-            values = stage(values)
-            if layer in layers:
-                maps[layer] = values
-        return maps
-
     def _vit(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         numbers = [self.layers.index(layer) + 1 for layer in layers if layer != "norm"]
         blocks, norm = patch_maps(self.network, images, self._positions, numbers, "norm" in layers)
@@ -256,17 +249,19 @@ def load_backbone(
     weights: str | Path | None = None,
     device: str | torch.device | None = None,
     precision: str = "float32",
-) -> Backbone:
+) -> Backbone | Pixels:
     """A pretrained, frozen network, ready to use.
 
-    name: one of `BACKBONES`. weights: a checkpoint file (.pth or .safetensors); None seeks it as `weights.py` says and
-    downloads it only where it is nowhere on this computer. device: None takes the GPU where there is one.
-    precision: "float32", or "bfloat16", which computes in bfloat16 and still returns float32 maps.
+    name: one of `BACKBONES`, or "pixels" for none. weights: a checkpoint file (.pth or .safetensors); None seeks it as
+    `weights.py` says and downloads it only where it is nowhere on this computer. device: None takes the GPU where there
+    is one. precision: "float32", or "bfloat16", which computes in bfloat16 and still returns float32 maps.
     A checkpoint that lacks a network's deep end will do if the default layers are whole; `layers` then ends before it.
     Raises InputError for unknown names, and for weights that are missing or belong to another network.
     """
+    if name == PIXELS:
+        return Pixels(_device(device))
     if name not in _SPECS:
-        raise InputError(f"Unknown backbone {name!r}; choose from {', '.join(BACKBONES)}.")
+        raise InputError(f"Unknown backbone {name!r}; choose from {', '.join(BACKBONES)} or {PIXELS}.")
     if precision not in PRECISIONS:
         raise InputError(f"Unknown precision {precision!r}; choose from {', '.join(PRECISIONS)}.")
     spec = _SPECS[name]
@@ -276,6 +271,30 @@ def load_backbone(
     state = to_timm_layout(read_checkpoint(found.path), network.state_dict(), found.path)
     layers = _whole_layers(spec, put_into(network, state, found.path), found.path)
     return Backbone(name, network, layers, found, precision).to(place)
+
+
+def untrained_stages(name: str) -> Stages:
+    """The stages of a convolutional backbone with timm's random initial weights, to be trained, on the CPU.
+
+    name: one of `BACKBONES`. Raises InputError for other names and for transformers. Draws from torch's generator.
+    """
+    import timm
+
+    if name not in _SPECS or _SPECS[name].kind != "cnn":
+        known = ", ".join(key for key, spec in _SPECS.items() if spec.kind == "cnn")
+        raise InputError(f"{name!r} is no convolutional network to train; choose from {known}.")
+    spec = _SPECS[name]
+    return _stages(spec, timm.create_model(spec.architecture, num_classes=0), tuple(spec.modules))
+
+
+def shape_of(name: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Strides and channels of every layer of a backbone, by name, without its weights."""
+    return _SPECS[name].strides, _SPECS[name].dims
+
+
+def _stages(spec: _Spec, network: nn.Module, layers: Sequence[str]) -> Stages:
+    stem = nn.Sequential(*(network.get_submodule(part) for part in spec.stem))
+    return Stages(stem, [network.get_submodule(spec.modules[layer]) for layer in layers], layers)
 
 
 def _device(device: str | torch.device | None) -> torch.device:

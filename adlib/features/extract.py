@@ -14,6 +14,7 @@ from adlib.errors import InputError
 from adlib.features.backbones import Backbone
 from adlib.features.cache import TensorCache, digest
 from adlib.features.patches import Frame, Preprocess
+from adlib.features.pixels import PIXELS
 from adlib.parallel import one_core_each
 from adlib.progress import progress
 
@@ -70,10 +71,11 @@ def extract(
 ) -> Iterator[ImageFeatures]:
     """Features of every picture at every angle, in order: all angles of the first picture, then the second's.
 
+    Every backbone has the layer "pixels": the picture as it goes in, RGB in [0, 1], which no cache keeps.
     images: paths, PIL pictures or arrays (see `read_image`); angles: degrees, counter-clockwise, border reflected.
     Raises InputError, with the picture's name, on the first picture that cannot be read.
     """
-    unknown = [layer for layer in spec.layers if layer not in backbone.layers]
+    unknown = [layer for layer in spec.layers if layer not in (*backbone.layers, PIXELS)]
     if unknown:
         raise InputError(f"{backbone.name} has no layer {unknown[0]!r}; it offers {', '.join(backbone.layers)}.")
     views = [(image, angle) for image in images for angle in angles]
@@ -99,26 +101,40 @@ class _Loaded:
     name: str
     angle: float
     frame: Frame
-    maps: dict[str, Tensor]  # what the cache held
+    maps: dict[str, Tensor]  # what the cache held, and the pixels where they are asked for
     pixels: Tensor | None  # network input, where anything has to be computed
 
 
 def _load(backbone: Backbone, spec: FeatureSpec, cache: TensorCache | None, image: Any, angle: float) -> _Loaded:
     key, name = content_key(image), picture_name(image)
-    if cache is not None:
-        maps, frame = {}, None
-        for layer in spec.layers:
-            entry = cache.get(spec.kind(backbone, layer, angle), key)
-            if entry is None:
-                break
-            maps[layer], frame = entry["map"], Frame.from_tensor(entry["frame"])
-        else:
-            return _Loaded(key, name, angle, frame, maps, None)
+    maps, frame = _cached(backbone, spec, cache, key, angle)
+    known = len(maps) == len(_computed(spec))
+    if known and frame is not None and PIXELS not in spec.layers:
+        return _Loaded(key, name, angle, frame, maps, None)
     picture = read_image(image, window=spec.window)
     if angle:
         picture = rotate(picture, angle)
     pixels, frame = spec.preprocess(picture)
-    return _Loaded(key, name, angle, frame, {}, pixels)
+    if PIXELS in spec.layers:
+        maps[PIXELS] = pixels
+    return _Loaded(key, name, angle, frame, maps, None if known else pixels)
+
+
+def _cached(
+    backbone: Backbone, spec: FeatureSpec, cache: TensorCache | None, key: str, angle: float
+) -> tuple[dict[str, Tensor], Frame | None]:
+    maps: dict[str, Tensor] = {}
+    frame = None
+    for layer in _computed(spec) if cache is not None else ():
+        entry = cache.get(spec.kind(backbone, layer, angle), key)
+        if entry is None:
+            break
+        maps[layer], frame = entry["map"], Frame.from_tensor(entry["frame"])
+    return maps, frame
+
+
+def _computed(spec: FeatureSpec) -> list[str]:
+    return [layer for layer in spec.layers if layer != PIXELS]
 
 
 def _finish(
@@ -128,13 +144,14 @@ def _finish(
     for shape in dict.fromkeys(item.pixels.shape for item in missing):
         group = [item for item in missing if item.pixels.shape == shape]
         batch = torch.stack([item.pixels for item in group]).to(backbone.device, non_blocking=True)
-        outputs = backbone(batch, spec.layers)
+        outputs = backbone(batch, _computed(spec))
         for row, item in enumerate(group):
-            item.maps = {layer: outputs[layer][row].contiguous() for layer in spec.layers}
+            found = {layer: values[row].contiguous() for layer, values in outputs.items()}
+            item.maps |= found
             if cache is not None:
                 frame = item.frame.as_tensor()
-                for layer, values in item.maps.items():
+                for layer, values in found.items():
                     cache.put(spec.kind(backbone, layer, item.angle), item.key, {"map": values, "frame": frame})
     for item in loaded:
-        maps = {layer: values.to(backbone.device) for layer, values in item.maps.items()}
+        maps = {layer: item.maps[layer].to(backbone.device) for layer in spec.layers}
         yield ImageFeatures(maps, item.frame, item.key, item.name)

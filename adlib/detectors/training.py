@@ -1,0 +1,220 @@
+"""One training loop for every detector that trains, and what such detectors share (chapters 02, 03, 05 and 07).
+
+Good pictures are all there is, so good pictures say when to stop: a share of them is held out, the loss on these is
+watched, and the weights of its best moment are kept. The test set is never looked at.
+"""
+
+import hashlib
+import json
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from adlib.bank.memory import GIB, memory_budget
+from adlib.data.images import content_key
+from adlib.detectors.base import Detector, Scored
+from adlib.errors import InputError
+from adlib.features.cache import TensorCache, digest
+from adlib.features.extract import ImageFeatures
+from adlib.progress import progress
+
+# Raise it whenever the same parameters and pictures come to give other weights, so that old ones are not loaded.
+TRAINING_VERSION = 1
+CHECKS = 20  # looks at the held-out pictures over the whole budget
+FEWEST_TO_HOLD_OUT = 10  # with fewer pictures than this all are trained on, and the budget is used up
+
+Maps = dict[str, Tensor]  # layer -> (B, C, h, w)
+History = list[tuple[int, float, float | None]]  # step, mean training loss since the last entry, held-out loss
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TrainedDetector(Detector):
+    """A detector that trains a network of its own, `network_`, on feature maps or on pixels of good pictures.
+
+    A subclass builds the network (`_build`) and says what it minimises (`_loss`). All pictures must give maps of one
+    shape, so aspect is "square" by default.
+
+    steps: batches at most; batch: pictures in one; learning_rate, weight_decay: of AdamW; held_out: share of the good
+    pictures that say when to stop (none where there are fewer than ten); patience: looks at them without a better loss
+    before training stops, of 20 over all steps; seed: of the initial weights, of the batches and of what is held out.
+    """
+
+    aspect: str = "square"
+    steps: int = 300
+    batch: int = 8
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-5
+    held_out: float = 0.1
+    patience: int = 5
+
+    @abstractmethod
+    def _build(self) -> nn.Module:
+        """The network to train, with initial weights from torch's generator."""
+
+    @abstractmethod
+    def _loss(self, network: nn.Module, maps: Maps) -> Tensor:
+        """What a batch costs, a scalar."""
+
+    def _prepare(self, network: nn.Module, samples: Sequence[ImageFeatures]) -> None:
+        """Before training, on the pictures to train on: what has to be known of them goes into buffers."""
+
+    def fit(
+        self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False
+    ) -> "TrainedDetector":
+        """Train, or take from the cache what the same parameters and pictures gave before; returns self.
+
+        Learns `network_` and `history_`: (step, training loss, held-out loss) at every look; the held-out loss is None
+        where nothing is held out.
+        """
+        if cache is None or not len(images):
+            return super().fit(images, cache, show_progress)
+        self._check()
+        kind, key = self._cache_place(images)
+        known = cache.get(kind, key)
+        if known is not None:
+            plain = json.loads(bytes(known.pop("plain").tolist()))
+            self._restore(known, plain)
+            return self
+        super().fit(images, cache, show_progress)
+        learned = self._learned()
+        tensors = {name: value for name, value in learned.items() if isinstance(value, Tensor)}
+        plain = json.dumps({name: value for name, value in learned.items() if name not in tensors}).encode()
+        cache.put(kind, key, tensors | {"plain": torch.tensor(list(plain), dtype=torch.uint8)})
+        return self
+
+    def _learn(self, features: Iterator[ImageFeatures], views: int, show_progress: bool) -> None:
+        samples = _gather(features, views)
+        order = np.random.default_rng(self.seed).permutation(len(samples))
+        count = round(self.held_out * len(samples)) if len(samples) >= FEWEST_TO_HOLD_OUT else 0
+        watched, trained = [samples[i] for i in order[:count]], [samples[i] for i in order[count:]]
+        device = self.network().device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(self.seed)
+            network = self._build().to(device)
+            with torch.inference_mode():
+                self._prepare(network, trained)
+            history = self._train(network, trained, watched, show_progress)
+        self.network_, self.history_ = network.eval(), history
+
+    def _train(
+        self, network: nn.Module, trained: list[ImageFeatures], watched: list[ImageFeatures], show_progress: bool
+    ) -> History:
+        """AdamW on random batches; the network ends with the weights of the lowest held-out loss."""
+        optimiser = torch.optim.AdamW(
+            [p for p in network.parameters() if p.requires_grad], self.learning_rate, weight_decay=self.weight_decay
+        )
+        batches = _batches(len(trained), self.batch, self.seed)
+        every = max(1, self.steps // CHECKS)
+        best, best_state, waited, recent = np.inf, None, 0, []
+        history: History = []
+        with progress(total=self.steps, label="training", unit="step", show=show_progress) as bar:
+            for step in range(1, self.steps + 1):
+                network.train()
+                loss = self._loss(network, stack([trained[i] for i in next(batches)]))
+                if not torch.isfinite(loss):
+                    raise InputError(
+                        f"The training loss of {self.name} is {loss.item()} at step {step}; "
+                        f"choose a smaller learning_rate."
+                    )
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                recent.append(loss.item())
+                bar.update()
+                bar.set_postfix_str(f"loss {recent[-1]:.4f}")
+                if step % every and step != self.steps:
+                    continue
+                held_out = self._held_out_loss(network, watched)
+                history.append((step, float(np.mean(recent)), held_out))
+                recent = []
+                if held_out is None:
+                    continue
+                if held_out < best:
+                    best, waited = held_out, 0
+                    best_state = {name: value.clone() for name, value in network.state_dict().items()}
+                elif (waited := waited + 1) >= self.patience:
+                    break
+        if best_state is not None:
+            network.load_state_dict(best_state)
+        return history
+
+    def _held_out_loss(self, network: nn.Module, watched: list[ImageFeatures]) -> float | None:
+        """Mean loss of the held-out pictures, random parts drawn alike at every look; None without any."""
+        if not watched:
+            return None
+        network.eval()
+        parts = [watched[start : start + self.batch] for start in range(0, len(watched), self.batch)]
+        device = self.network().device
+        with torch.inference_mode(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(self.seed)
+            return sum(float(self._loss(network, stack(part))) * len(part) for part in parts) / len(watched)
+
+    def _scored(self, features: ImageFeatures) -> Scored:
+        with torch.inference_mode():
+            return super()._scored(features)
+
+    def _cache_place(self, images: Sequence[Any]) -> tuple[str, str]:
+        elsewhere = ("weights", "device")  # where things lie and run, not what they are
+        shaped_by = {name: value for name, value in self.parameters().items() if name not in elsewhere}
+        network = self.network()
+        shaped_by |= {"version": TRAINING_VERSION, "sha256": network.weights_sha256, "on": network.device.type}
+        keys = "".join(content_key(image) for image in images)
+        return f"{self.name}-trained-{digest(shaped_by)}", hashlib.sha256(keys.encode()).hexdigest()
+
+    def _learned(self) -> dict[str, Any]:
+        learned = super()._learned()
+        network = learned.pop("network_", None)
+        if network is None:
+            return {}
+        return learned | {f"network_.{name}": value for name, value in network.state_dict().items()}
+
+    def _restore(self, tensors: dict[str, Tensor], learned: dict[str, Any]) -> None:
+        own = "network_."
+        state = {name.removeprefix(own): value for name, value in tensors.items() if name.startswith(own)}
+        super()._restore({name: value for name, value in tensors.items() if not name.startswith(own)}, learned)
+        with torch.random.fork_rng():
+            network = self._build()
+        network.load_state_dict(state)
+        self.network_ = network.to(self.network().device).eval()
+
+
+def stack(samples: Sequence[ImageFeatures]) -> Maps:
+    """Maps of several pictures as a batch: layer -> (B, C, h, w)."""
+    return {layer: torch.stack([sample.maps[layer] for sample in samples]) for layer in samples[0].maps}
+
+
+def _gather(features: Iterator[ImageFeatures], views: int) -> list[ImageFeatures]:
+    """All maps of all pictures; their bytes are predicted from the first, their shapes must be its."""
+    samples: list[ImageFeatures] = []
+    shapes: dict[str, torch.Size] = {}
+    for item in features:
+        if not samples:
+            shapes = {layer: values.shape for layer, values in item.maps.items()}
+            needed, budget = views * sum(4 * values.numel() for values in item.maps.values()), memory_budget()
+            if needed > budget:
+                raise InputError(
+                    f"The maps of {views} pictures would take {needed / GIB:.1f} GB and {budget / GIB:.1f} GB are "
+                    f"free; use fewer shots or a smaller resize, or raise $ADLIB_MEMORY_GB."
+                )
+        elif shapes != {layer: values.shape for layer, values in item.maps.items()}:
+            raise InputError(
+                f'{item.name} has another shape than the first picture; give one shape or aspect="square".'
+            )
+        samples.append(item)
+    return samples
+
+
+def _batches(count: int, batch: int, seed: int) -> Iterator[np.ndarray]:
+    """Indices of one batch after another, without end: every picture once before any comes again."""
+    generator = np.random.default_rng(seed)
+    waiting = np.empty(0, dtype=int)
+    while True:
+        while len(waiting) < min(batch, count):
+            waiting = np.concatenate([waiting, generator.permutation(count)])
+        yield waiting[:batch]
+        waiting = waiting[batch:]
