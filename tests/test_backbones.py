@@ -249,7 +249,7 @@ def test_stopping_early_changes_nothing(efficientnet, dinov2):
 
 def test_it_computes_no_deeper_than_asked(efficientnet, dinov2):
     ran = []
-    deep = (efficientnet.stages[3], dinov2[0].network.blocks[5])
+    deep = (efficientnet.network.stages[3], dinov2[0].network.blocks[5])
     handles = [module.register_forward_hook(lambda *_: ran.append(1)) for module in deep]
     efficientnet(random_images(64, 64), ["blocks2"])
     dinov2[0](random_images(28, 28), ["block5", "block1"])
