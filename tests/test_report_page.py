@@ -86,6 +86,39 @@ def test_without_pictures_and_threshold_the_page_says_so(page, tmp_path):
     assert "no heat maps" in text and "No threshold" in text and "n/a" in text
 
 
+@pytest.fixture(scope="module")
+def masked_page(weld, tmp_path_factory):
+    """A page of runs that mask: always, and where the mask test passes."""
+    folder = tmp_path_factory.mktemp("masked")
+    store = ResultStore(folder / "results")
+    options = {"resize": 128, "layers": ["blocks2"], "rotate": False, "mask_threshold": 4.0}
+    first = plan(weld, "anomalydino", shots=2, options=options | {"mask": "always"})
+    judged = plan(weld, "anomalydino", shots=1, options=options | {"mask": "test"})
+    return {
+        protocol.options["mask"]: write_report(
+            [run(protocol, weld, store)], store, folder / f"{protocol.shots}.html", {"焊缝": weld}
+        )
+        for protocol in (first, judged)
+    }
+
+
+def test_the_object_mask_is_shown_to_be_judged(masked_page, page, weld, tmp_path):
+    for path in masked_page.values():
+        text = path.read_text(encoding="utf-8")
+        assert text.count("Object mask") == 1 and "if blue covers the part itself, run again with" in text
+        assert text.count("data:image/") == 5  # curve, mask, histogram, worst mistakes, extremes
+    assert "Object mask" not in page[0].read_text(encoding="utf-8")
+
+
+def test_a_mask_that_cannot_be_drawn_costs_nothing_else(masked_page, weld, tmp_path):
+    results = list(ResultStore(masked_page["always"].parent / "results").results())
+    store, nowhere = ResultStore(tmp_path), replace(weld, root=tmp_path)
+    elsewhere = replace(nowhere, samples=tuple(replace(s, path=tmp_path / s.path.name) for s in weld.samples))
+    one = [r for r in results if r.protocol.options["mask"] == "always"]
+    text = write_report(one, store, tmp_path / "r.html", {"焊缝": elsewhere}).read_text(encoding="utf-8")
+    assert "Object mask" not in text and "no heat maps" in text
+
+
 def test_missing_letters_are_announced(page, weld, tmp_path, monkeypatch):
     store = ResultStore(page[0].parent / "results")
     assert "fonts-noto-cjk" not in page[0].read_text(encoding="utf-8") or plots.chinese_font() is None
@@ -96,7 +129,7 @@ def test_missing_letters_are_announced(page, weld, tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(BROWSER is None, reason="there is no Chromium here")
-def test_a_browser_opens_it_without_a_complaint(page, tmp_path):
+def test_a_browser_opens_it_without_a_complaint(page, masked_page, tmp_path):
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
     command += [f"--user-data-dir={tmp_path / 'profile'}", "--hide-scrollbars", "--virtual-time-budget=4000"]
 
@@ -106,6 +139,8 @@ def test_a_browser_opens_it_without_a_complaint(page, tmp_path):
 
     dom, complaints = opened(page[0])
     assert complaints == [] and "单个气孔" in dom and dom.rstrip().endswith("</html>")
+    dom, complaints = opened(masked_page["always"])
+    assert complaints == [] and "Object mask" in dom and dom.rstrip().endswith("</html>")
     # The check itself can fail: a page with an error is noticed, and so is a picture that does not load.
     checked = tmp_path / "checked.html"
     script = "<script>addEventListener('load', () => { for (const i of document.images) if (!i.naturalWidth)"

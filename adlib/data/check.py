@@ -1,25 +1,35 @@
 """A data set before any work goes into it: what is there, what is broken, what it allows (chapters 00, 23)."""
 
 import os
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from adlib.data.dataset import Dataset, Sample
+from adlib.data.depth import Advice, Span, advise, span_of
 from adlib.data.images import content_key, printable, probe_image, read_mask
 from adlib.data.layouts import load_dataset
+from adlib.data.layouts.folder import MASKS
+from adlib.data.layouts.listing import images_below
 from adlib.errors import InputError
 from adlib.progress import progress
 
 SHOWN = 10
+SHOTS = (1, 2, 4, 8, 16)  # of the sweep that is proposed, three draws of each
 
 
 @dataclass(frozen=True)
 class Report:
-    """What `check_folder` found. ok: a sweep can start, that is, all files can be read and image metrics computed."""
+    """What `check_folder` found.
+
+    ok: a sweep can start, that is, all files can be read and image metrics computed; command: what to type next, the
+    sweep where it can start.
+    """
 
     lines: tuple[str, ...]
     ok: bool
+    command: str
     dataset: Dataset | None = None
 
     def __str__(self) -> str:
@@ -30,7 +40,7 @@ class Report:
 class _Found:
     sizes: Counter = field(default_factory=Counter)
     modes: Counter = field(default_factory=Counter)
-    highest: int = 0  # of 16-bit pictures
+    spans: dict[Sample, Span] = field(default_factory=dict)  # of pictures of more than 8 bits
     broken: list[str] = field(default_factory=list)
     empty_masks: list[str] = field(default_factory=list)
     by_content: dict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
@@ -41,22 +51,30 @@ def check_folder(
 ) -> Report:
     """Index a data set, look at every file, and say what can be done with it; nothing is raised for bad files.
 
-    Arguments as for `load_dataset`. Files are read whole but not decoded more than needed to find damage.
+    Arguments as for `load_dataset`. Files are read whole but not decoded more than needed to find damage; those of
+    more than 8 bits are decoded for their values.
     """
+    again = f"adlib check {shlex.quote(printable(path))}" + ("" if layout == "auto" else f" --layout {layout}")
     try:
         dataset = load_dataset(path, category, layout)
     except InputError as error:
-        return Report((str(error), "Next: mend this, then check again."), ok=False)
-    lines, ok = describe(dataset), not _unmeasurable(dataset)
-    found = _look(dataset, show_progress)
-    lines += ["Files", *_file_lines(found)]
+        return Report((str(error), "Next: mend this, then check again."), ok=False, command=again)
+    lines, found = describe(dataset), _look(dataset, show_progress)
+    advice = advise(found.spans, sum(found.sizes.values()))
+    found.broken += [f"{printable(dataset.relative(s))}: {reason}" for s, reason in advice.unreadable.items()]
     duplicates = _duplicate_lines(dataset, found)
+    lines += ["Files", *_file_lines(found), *advice.lines]
     lines += _section("Cannot be used", found.broken)
     lines += _section("The same image more than once", duplicates)
+    lines += _section("Names that differ in case only: one file on Windows and macOS", _twin_names(dataset))
     lines += _section("Defective by label, but the mask is empty", found.empty_masks)
-    ok = ok and not found.broken
-    lines.append(_next_step(dataset, found, duplicates))
-    return Report(tuple(lines), ok, dataset)
+    lines += _section("Masks without an image", _lost_masks(dataset))
+    lines.append(_next_step(dataset, found, duplicates, advice))
+    ok = not _unmeasurable(dataset) and not found.broken
+    command = again
+    if not found.broken:
+        command = _sweep(path, category, layout, dataset, advice) if ok else _learn(path, layout, dataset, advice)
+    return Report(tuple(lines), ok, command, dataset)
 
 
 def describe(dataset: Dataset) -> list[str]:
@@ -118,10 +136,12 @@ def _look(dataset: Dataset, show_progress: bool) -> _Found:
     for sample in progress(dataset.samples, label="checking", unit="img", show=show_progress):
         try:
             probe = probe_image(sample.path)
+            span = span_of(sample.path, probe.mode)
             found.by_content[content_key(sample.path)].append(sample)
             found.sizes[probe.size] += 1
             found.modes[probe.mode] += 1
-            found.highest = max(found.highest, probe.highest or 0)
+            if span is not None:
+                found.spans[sample] = span
             if sample.mask is not None and not read_mask(sample.mask, probe.size).any():
                 found.empty_masks.append(printable(dataset.relative(sample)))
         except InputError as error:
@@ -132,10 +152,7 @@ def _look(dataset: Dataset, show_progress: bool) -> _Found:
 def _file_lines(found: _Found) -> list[str]:
     sizes = [f"{w} x {h} ({n})" for (w, h), n in found.sizes.most_common()]
     modes = [f"{mode} ({n})" for mode, n in found.modes.most_common()]
-    lines = [f"  {'sizes':<15}{_some(sizes, 5)}", f"  {'modes':<15}{_some(modes, 5)}"]
-    if 0 < found.highest < 65535 // 4:
-        lines.append(f"  16-bit values go up to {found.highest} only: read with window=(0, {found.highest})")
-    return lines
+    return [f"  {'sizes':<15}{_some(sizes, 5)}", f"  {'modes':<15}{_some(modes, 5)}"]
 
 
 def _duplicate_lines(dataset: Dataset, found: _Found) -> list[str]:
@@ -151,17 +168,56 @@ def _duplicate_lines(dataset: Dataset, found: _Found) -> list[str]:
     return sorted(lines, key=lambda line: " - " not in line)
 
 
-def _next_step(dataset: Dataset, found: _Found, duplicates: list[str]) -> str:
+def _twin_names(dataset: Dataset) -> list[str]:
+    by_name = defaultdict(list)
+    for name in sorted(dataset.relative(s) for s in dataset.samples):
+        by_name[name.casefold()].append(printable(name))
+    return [" = ".join(names) for names in by_name.values() if len(names) > 1]
+
+
+def _lost_masks(dataset: Dataset) -> list[str]:
+    """Masks that no image claims: of an image that is missing, or named in a way that nobody looks for."""
+    used = {s.mask for s in dataset.samples}
+    folders = [dataset.root / MASKS, *(dataset.root / name / MASKS for name in dataset.categories)]
+    there = [path for folder in folders for path in images_below(folder) if path.parent.name != "good"]
+    return [printable(path.relative_to(dataset.root).as_posix()) for path in there if path not in used]
+
+
+def _sweep(path: str | os.PathLike, category: str | None, layout: str, dataset: Dataset, advice: Advice) -> str:
+    """The command of a sweep that the images suffice for."""
+    words = ["sweep", *_data(path, layout)]
+    words += [] if category is None else ["--category", category]
+    fewest = min(len(dataset.category(name).train_good) for name in dataset.categories)
+    shots = [n for n in SHOTS if 3 * n <= fewest]
+    if shots != list(SHOTS):
+        words += ["--shots", *map(str, shots or [n for n in SHOTS if n <= fewest])]
+    words += [] if shots else ["--seeds", "0"]
+    return shlex.join(["adlib", *words, *advice.words])
+
+
+def _learn(path: str | os.PathLike, layout: str, dataset: Dataset, advice: Advice) -> str:
+    """The command that learns from the good images of the first category that cannot be measured on."""
+    name = printable(_unmeasurable(dataset)[0])
+    words = ["adlib", "run", *_data(path, layout), "--category", name, "--save", f"{name}.safetensors"]
+    return shlex.join([*words, *advice.words])
+
+
+def _data(path: str | os.PathLike, layout: str) -> list[str]:
+    return ["--data", printable(path), *([] if layout == "auto" else ["--layout", layout])]
+
+
+def _next_step(dataset: Dataset, found: _Found, duplicates: list[str], advice: Advice) -> str:
     if found.broken:
         return f"Next: replace or remove the {_count(len(found.broken), 'image')} above, then check again."
     if lacking := _unmeasurable(dataset):
         part = dataset.category(lacking[0])
         return (
             f"Next: a detector can be fitted and used, but not measured: {printable(lacking[0])} has {_lacks(part)};"
-            " add some, then check again."
+            " add some and check again, or learn from the good images alone."
         )
     warning = " (see the images above that are there more than once)" if any(" - " in d for d in duplicates) else ""
-    return f"Next: a sweep can start{warning}."
+    window = ", with the window above" if advice.needed else ""
+    return f"Next: a sweep can start{window}{warning}."
 
 
 def _section(title: str, items: list[str]) -> list[str]:

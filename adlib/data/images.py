@@ -51,7 +51,7 @@ def read_image(image: Picture, window: Window | None = None) -> Image.Image:
         window = _checked(window)
     if isinstance(image, np.ndarray):
         return Image.fromarray(_to_rgb8(image, window, name))
-    picture = _load(image)
+    picture = load_picture(image)
     with _as_input_error(name):
         if window is not None and picture.info.get(_DEEP_COLOUR):
             raise InputError(f"{name} has 16-bit colours, which are read by their high bytes; leave the window out.")
@@ -75,7 +75,7 @@ def read_mask(path: str | os.PathLike, size: tuple[int, int] | None = None) -> n
     full scale (127; 32767), only those are defect, since the fringe makes a thin crack 1.5 times as large.
     size: (W, H) of the image that the mask belongs to. Raises InputError if the mask has another, or cannot be read.
     """
-    mask = _load(path)
+    mask = load_picture(path)
     with _as_input_error(picture_name(path)):
         if mask.mode in ("P", "1", "F"):  # in a palette the number is the class, its colour decoration
             values, half = np.asarray(mask), np.inf
@@ -176,8 +176,8 @@ def probe_image(path: str | os.PathLike) -> Probe:
     return Probe(mode, size[::-1] if turned else size)
 
 
-def _load(image: str | os.PathLike | Image.Image) -> Image.Image:
-    """Decoded and upright; a copy where it was a PIL picture."""
+def load_picture(image: str | os.PathLike | Image.Image) -> Image.Image:
+    """A picture as it is stored, decoded and upright; a copy where it was a PIL picture. InputError as `read_image`."""
     if isinstance(image, Image.Image):
         with _as_input_error(picture_name(image)), _PIL_LOCK:
             _refuse_empty(image)

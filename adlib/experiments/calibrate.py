@@ -113,6 +113,8 @@ def explain(row: Mapping[str, Any], rate: float = FALSE_ALARM_RATE) -> list[str]
         f"set for {100 * rate:g}% false alarms.",
         GUARANTEES[threshold.get("method", SPLIT)].format(rate=f"{100 * rate:g}%", twice=f"{min(100, 200 * rate):g}%"),
     ]
+    if decided is None:  # there was nothing to decide on
+        return lines
     counts = row["images"]
     shares = [
         f"{_share(decided[name])} of the {counts[key]} {word} test images"

@@ -61,9 +61,11 @@ def forecast(runs: Sequence[tuple[Protocol, Dataset]], machine: Machine = HERE, 
         groups[protocol.method, protocol.category].append((protocol, dataset))
     for same in groups.values():
         protocol, dataset = max(same, key=lambda run: len(_references(*run)))
+        first = _first(protocol, dataset)
+        if first is None:  # `run` says so
+            continue
         detector = build(protocol, machine)
         rotations = len(ANGLES) if getattr(detector, "rotate", False) else 1
-        first = (_references(protocol, dataset) or [s.path for s in dataset.test])[0]
         forward, search, patches, values = _measure(detector, first)
         views = len({path for run in same for path in _references(*run)}) * rotations
         scored = len(dataset.validation or dataset.train_good[:HELD_OUT]) + len(dataset.test)
@@ -87,10 +89,10 @@ def mask_picture(protocol: Protocol, dataset: Dataset, machine: Machine = HERE) 
 
     None where the run masks nothing, whatever the picture.
     """
-    if protocol.options.get("mask", "never") == "never":
+    path = _first(protocol, dataset)
+    if protocol.options.get("mask", "never") == "never" or path is None:
         return None
     detector = build(protocol, machine)
-    path = (_references(protocol, dataset) or [s.path for s in dataset.test])[0]
     (features,) = extract(detector.network(), [path], detector.spec())
     tokens, grid = patch_vectors(features.maps, detector.neighbourhood)
     mask = object_mask(tokens.cpu().numpy(), grid, detector.mask_threshold)
@@ -104,7 +106,7 @@ def mask_picture(protocol: Protocol, dataset: Dataset, machine: Machine = HERE) 
         [picture, object_only],
         titles=[
             f"{protocol.category}\n{path.name}",
-            f"object: {mask.mean():.0%}, blue is left out\ntest {verdict}: {used}masked",
+            f"blue, {1 - mask.mean():.0%}: background\ntest {verdict}: {used}masked",
         ],
         columns=2,
     )
@@ -114,6 +116,11 @@ def _references(protocol: Protocol, dataset: Dataset) -> list[Path]:
     if protocol.shots == 0:
         return []
     return [s.path for s in dataset.few_shot(protocol.shots, protocol.seed, protocol.selection)]
+
+
+def _first(protocol: Protocol, dataset: Dataset) -> Path | None:
+    """The picture to look at: the first reference, at 0 shots the first test image; None where there is neither."""
+    return next(iter(_references(protocol, dataset) or [s.path for s in dataset.test]), None)
 
 
 def _measure(detector, picture: Path) -> tuple[float, float, int, int]:

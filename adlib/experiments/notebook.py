@@ -19,7 +19,8 @@ def check_parameters(variables: Mapping[str, Any], history: Sequence[str]) -> di
     variables: the notebook's globals; history: IPython's `In`, whose first entry is the parameters cell and whose
     next ones are what papermill injected. Where no history is kept, as by nbval, nothing was injected either, and the
     result is empty. Raises InputError naming what was injected but never declared, and a value of another type than
-    its default.
+    its default: a float for an int, a bool for a number, a list that holds anything else than its default's items. A
+    whole number may stand for a float.
     """
     if len(history) < 3:
         return {}
@@ -31,10 +32,24 @@ def check_parameters(variables: Mapping[str, Any], history: Sequence[str]) -> di
     if unknown:
         raise InputError(f"This notebook has no parameter {unknown[0]!r}; it takes {', '.join(declared)}.")
     for name in injected:
-        value, default = variables[name], defaults[name]
-        number = isinstance(default, (int, float)) and isinstance(value, (int, float))
-        if not isinstance(value, type(default)) and not number:
-            raise InputError(
-                f"Parameter {name} must be of type {type(default).__name__}, as its default {default!r}, not {value!r}."
-            )
+        _check_type(name, variables[name], defaults[name])
     return {name: variables[name] for name in declared}
+
+
+def _check_type(name: str, value: Any, default: Any) -> None:
+    if not _fits(value, default):
+        raise InputError(
+            f"Parameter {name} must be of type {type(default).__name__}, as its default {default!r}, not {value!r}."
+        )
+    kinds = {type(item) for item in default} if isinstance(default, list) else set()
+    strangers = [item for item in value if type(item) not in kinds] if kinds else []
+    if strangers:
+        allowed = " or ".join(sorted(kind.__name__ for kind in kinds))
+        raise InputError(
+            f"Parameter {name} must be a list of {allowed}, as its default {default!r}, but holds {strangers[0]!r}."
+        )
+
+
+def _fits(value: Any, default: Any) -> bool:
+    """Whether a value is of its default's own type; `isinstance` would take a bool for an int."""
+    return type(value) is type(default) or (type(default) is float and type(value) is int)

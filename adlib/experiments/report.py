@@ -22,9 +22,11 @@ from adlib.errors import InputError
 from adlib.experiments.calibrate import FALSE_ALARM_RATE, at_rate, explain
 from adlib.experiments.report_pictures import (
     EXTREMES_NOTE,
+    MASK_NOTE,
     MISTAKES_NOTE,
     extremes,
     histogram,
+    mask,
     mistakes,
     recall_by_defect,
 )
@@ -102,8 +104,8 @@ def write_report(
     figures: Path | None = None,
     false_alarms: float = FALSE_ALARM_RATE,
 ) -> Path:
-    """Write the self-contained HTML page: table, learning curve, and of each method's largest shot count the threshold,
-    scores, recall of each defect, worst mistakes and extremes; then data, protocols, versions.
+    """Write the self-contained HTML page: table, learning curve, and of each method's largest shot count the object
+    mask, the threshold, scores, recall of each defect, worst mistakes and extremes; then data, protocols, versions.
 
     store: where the patch scores of the results lie; datasets: category -> data set, for the pictures; figures: a
     folder for `curve_DATASET.png` and `overlays_DATASET.png` (the first of the extremes) beside the page.
@@ -162,6 +164,7 @@ def _run_section(
     """What the page shows of one run, and the figure of its extremes."""
     highest = extremes(result, store, dataset, machine) if dataset is not None else None
     worst = mistakes(result, store, dataset, machine) if dataset is not None else None
+    masked = mask(result, dataset, machine) if dataset is not None else None
     p = result.protocol
     shots = "all" if p.shots is None else p.shots
     section = {
@@ -171,6 +174,7 @@ def _run_section(
             (METRICS[m], f"{100 * v:.1f}") for m, v in result.metrics.items() if v is not None and m in METRICS
         ],
         "accuracy": None if result.row["decisions"] is None else f"{100 * result.row['decisions']['accuracy']:.1f}",
+        "mask": {"note": MASK_NOTE, "picture": plots.png_data_uri(masked)} if masked is not None else None,
         "histogram": plots.png_data_uri(histogram(result)),
         "defects": recall_by_defect(result),
         "pictures": [

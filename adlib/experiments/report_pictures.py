@@ -1,4 +1,4 @@
-"""What a report shows of one run: its scores, the recall of each defect, its worst mistakes and its extremes."""
+"""What a report shows of one run: its object mask, scores, recall of each defect, worst mistakes and extremes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +10,8 @@ from scipy.stats import binomtest
 from adlib import plots
 from adlib.data import Dataset
 from adlib.data.images import read_image
+from adlib.errors import InputError
+from adlib.experiments.forecast import mask_picture
 from adlib.experiments.run import HERE, Machine, build
 from adlib.experiments.store import Result, ResultStore
 
@@ -22,6 +24,18 @@ EXTREMES_NOTE = (
     f"First the {COUNT} test images with the highest scores; then the {COUNT} with the lowest. "
     "Title: file, label, image score."
 )
+MASK_NOTE = (
+    "The first reference image, and in blue what the object mask takes for background. Where the title says masked, a "
+    "defect there is not seen: if blue covers the part itself, run again with --preprocess none."
+)
+
+
+def mask(result: Result, dataset: Dataset, machine: Machine = HERE) -> Figure | None:
+    """What the object mask leaves out; None where the run masks nothing, or the network or picture is not at hand."""
+    try:
+        return mask_picture(result.protocol, dataset, machine)
+    except InputError:
+        return None
 
 
 def histogram(result: Result) -> Figure:

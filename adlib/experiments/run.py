@@ -18,8 +18,9 @@ from adlib.detectors.base import Detector, Predictions
 from adlib.detectors.registry import make_detector
 from adlib.errors import InputError
 from adlib.evaluation import image_metrics, pixel_metrics
-from adlib.experiments.calibrate import FALSE_ALARM_RATE, at_rate, calibrate, check_rate
+from adlib.experiments.calibrate import FALSE_ALARM_RATE, at_rate, calibrate, check_rate, threshold_from
 from adlib.experiments.protocol import Protocol
+from adlib.experiments.settings import check_settings
 from adlib.experiments.store import Result, ResultStore
 from adlib.features.cache import TensorCache
 
@@ -76,6 +77,7 @@ def plan(
     if len(dataset.categories) != 1:
         raise InputError(f"{dataset.name} has several categories: {', '.join(dataset.categories)}; choose one.")
     options = dict(options or {})
+    check_settings(method, options)
     network = make_detector(
         method, backbone=backbone, weights=machine.weights, device=machine.device, **options
     ).network()
@@ -130,12 +132,12 @@ def run(
         return replace(done, row=at_rate(done.row, done.scores, false_alarms))
     test = dataset.test
     if not test:
-        raise InputError(f"{dataset.name} {protocol.category} has no test images; add test/good and test/<defect>.")
-    detector = build(protocol, machine)
+        raise InputError(
+            f"{dataset.name} {protocol.category} has no test images; add test/good and test/<defect>, or learn alone "
+            "with --save."
+        )
     start = time.perf_counter()
-    references = [] if protocol.shots == 0 else dataset.few_shot(protocol.shots, protocol.seed, protocol.selection)
-    if references:
-        detector.fit([s.path for s in references], cache, show_progress)
+    detector, references = _fit(protocol, dataset, machine, cache, show_progress)
     fitted = time.perf_counter()
     predictions = _predict(detector, references, test, cache, show_progress)
     predicted = time.perf_counter()
@@ -166,6 +168,45 @@ def run(
     if save is not None:
         detector.save(save)
     return result
+
+
+def fit_and_save(
+    protocol: Protocol,
+    dataset: Dataset,
+    save: str | Path,
+    *,
+    machine: Machine = HERE,
+    cache: TensorCache | None = None,
+    show_progress: bool = False,
+    false_alarms: float = FALSE_ALARM_RATE,
+) -> dict[str, Any]:
+    """Learn from good images and save the detector, where there are no test images to measure it on.
+
+    Returns what a result row would say of the threshold, without decisions. Raises InputError as `run` does.
+    """
+    check_rate(false_alarms)
+    detector, references = _fit(protocol, dataset, machine, cache, show_progress)
+    if not references:
+        raise InputError("Without test images there is nothing to do at 0 shots; give shots of at least 1.")
+    calibration = calibrate(detector, dataset, references, false_alarms, cache, keep_maps=True)
+    detector.save(save)
+    return {
+        "calibration": calibration,
+        "threshold": threshold_from(calibration, false_alarms),
+        "decisions": None,
+        "images": {"test_good": 0, "test_defective": 0},
+    }
+
+
+def _fit(
+    protocol: Protocol, dataset: Dataset, machine: Machine, cache: TensorCache | None, show: bool
+) -> tuple[Detector, list[Sample]]:
+    """The detector of a protocol and what it learned from: nothing at 0 shots."""
+    detector = build(protocol, machine)
+    references = [] if protocol.shots == 0 else dataset.few_shot(protocol.shots, protocol.seed, protocol.selection)
+    if references:
+        detector.fit([s.path for s in references], cache, show)
+    return detector, references
 
 
 def _predict(

@@ -11,20 +11,20 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from adlib.data import Dataset, load_dataset
 from adlib.detectors.anomalydino import ANGLES
 from adlib.errors import InputError
-from adlib.experiments.calibrate import HELD_OUT
 from adlib.experiments.methods import method_options
 from adlib.experiments.protocol import Protocol
 from adlib.experiments.run import Machine, build, plan
 from adlib.experiments.store import ResultStore
+from adlib.experiments.warm import drawn, scored, share_distances
 from adlib.features.cache import TensorCache
 from adlib.features.extract import extract
 from adlib.progress import progress
@@ -37,7 +37,8 @@ class Sweep:
     """Which runs, and where they go.
 
     data: "elpv", "toy" or a folder; categories: () for all; out: folder of results/ and notebooks/; workers:
-    notebooks at a time; the rest as in `plan` and `method_options`.
+    notebooks at a time; settings: more parameters of the methods, which win over what `method_options` chooses; the
+    rest as in `plan` and `method_options`.
     """
 
     data: str
@@ -53,6 +54,10 @@ class Sweep:
     device: str | None = None
     resolution: int | None = None
     preprocess: str = "agnostic"
+    split_seed: int = 0
+    map_frame: str = "original"
+    official: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
     workers: int = 2
 
     def __post_init__(self) -> None:
@@ -96,7 +101,7 @@ def jobs(sweep: Sweep) -> list[Job]:
 
     Raises InputError where a category has too few images for a shot count, before anything is computed.
     """
-    whole = load_dataset(sweep.data, layout=sweep.layout)
+    whole = load_dataset(sweep.data, layout=sweep.layout, split_seed=sweep.split_seed)
     datasets = [whole.category(name) for name in sweep.categories or whole.categories]
     planned = []
     for dataset in datasets:
@@ -110,6 +115,7 @@ def jobs(sweep: Sweep) -> list[Job]:
                     resolution=sweep.resolution,
                     preprocess=sweep.preprocess,
                     shots=shots,
+                    official=sweep.official,
                 )
                 first = plan(
                     dataset,
@@ -117,7 +123,9 @@ def jobs(sweep: Sweep) -> list[Job]:
                     backbone=sweep.backbone,
                     shots=shots,
                     selection=sweep.selection,
-                    options=options,
+                    split_seed=sweep.split_seed,
+                    map_frame=sweep.map_frame,
+                    options=options | dict(sweep.settings),
                     machine=sweep.machine,
                 )
                 for seed in sweep.seeds:
@@ -163,38 +171,17 @@ def _notebook(job: Job, sweep: Sweep) -> Path:
 def _warm(waiting: Sequence[Job], sweep: Sweep, show_progress: bool) -> None:
     """Put into the cache what several waiting notebooks will ask for: features, and distances where they are shared."""
     cache = TensorCache()
-    shared: dict[tuple[str, str], list[Job]] = {}
     for job in waiting:
         detector = build(job.protocols[0], sweep.machine)
         angles = ANGLES if getattr(detector, "rotate", False) else (0,)
-        for paths, turned in ((_references([job]), angles), (_scored(job), (0,))):
+        for paths, turned in ((drawn(job.protocols, job.dataset), angles), (scored(job.dataset), (0,))):
             network, spec = detector.network(), detector.spec()
             for _ in extract(network, paths, spec, turned, cache=cache, show_progress=show_progress):
                 pass
-        if hasattr(detector, "share_distances"):
-            shared.setdefault((job.protocols[0].method, job.protocols[0].category), []).append(job)
-    for jobs_of_one in shared.values():
-        references = _references(jobs_of_one)
-        if len(references) < sum(protocol.shots for job in jobs_of_one for protocol in job.protocols):
-            detector = build(jobs_of_one[0].protocols[0], sweep.machine)
-            detector.share_distances(references, _scored(jobs_of_one[0]), cache, show_progress)
-
-
-def _references(jobs_of_one: Sequence[Job]) -> list[Path]:
-    """Every picture that any of these jobs draws, once."""
-    drawn: dict[Path, None] = {}
-    for job in jobs_of_one:
-        for protocol in job.protocols:
-            if protocol.shots:
-                samples = job.dataset.few_shot(protocol.shots, protocol.seed, protocol.selection)
-                drawn |= dict.fromkeys(s.path for s in samples)
-    return list(drawn)
-
-
-def _scored(job: Job) -> list[Path]:
-    """Every picture that a job scores: for the threshold, and of the test set."""
-    held_out = job.dataset.validation or job.dataset.train_good[:HELD_OUT]
-    return [s.path for s in (*held_out, *job.dataset.test)]
+    for category in dict.fromkeys(job.protocols[0].category for job in waiting):
+        of_category = [job for job in waiting if job.protocols[0].category == category]
+        protocols = [protocol for job in of_category for protocol in job.protocols]
+        share_distances(protocols, of_category[0].dataset, cache, sweep.machine, show_progress)
 
 
 def _execute(job: Job, sweep: Sweep) -> None:
@@ -204,6 +191,8 @@ def _execute(job: Job, sweep: Sweep) -> None:
     many small products, for all cores to meet.
     """
     target = _notebook(job, sweep)
+    if _done(job, sweep):  # by another sweep in the same folder, meanwhile
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{target.stem[:60]}.", suffix=".part.ipynb", dir=target.parent)
     os.close(handle)
@@ -218,7 +207,8 @@ def _execute(job: Job, sweep: Sweep) -> None:
             text=True,
         )
         if ended.returncode:
-            raise InputError(f"{target.stem}: {_last_error(Path(temporary)) or ended.stderr.strip()[-300:]}")
+            reason = _last_error(Path(temporary)) or "".join(ended.stderr.strip().splitlines()[-1:])
+            raise InputError(f"{target.stem}: {' '.join(reason.split())}")
         os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
         os.replace(temporary, target)
     finally:
@@ -250,5 +240,9 @@ def _parameters(job: Job, sweep: Sweep) -> dict[str, Any]:
         "device": sweep.device or "",
         "resolution": sweep.resolution or 0,
         "preprocess": sweep.preprocess,
+        "split_seed": protocol.split_seed,
+        "map_frame": protocol.map_frame,
+        "official": sweep.official,
+        "settings": json.dumps(dict(sweep.settings)) if sweep.settings else "",
         "results": str((sweep.out / "results").resolve()),
     }

@@ -1,0 +1,66 @@
+"""Arguments that several commands take, and how `--set` is read."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from adlib.errors import InputError
+
+
+def data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which pictures."""
+    parser.add_argument("--data", required=True, help="elpv, toy, or a folder")
+    layout_argument(parser)
+
+
+def layout_argument(parser: argparse.ArgumentParser) -> None:
+    """How a folder of pictures is laid out."""
+    parser.add_argument("--layout", default="auto", help="mvtec, visa, mtd, folder or auto (default)")
+
+
+def machine_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where it runs."""
+    parser.add_argument("--weights", help="file of the backbone's weights (default: sought, then downloaded)")
+    parser.add_argument("--device", help="cpu, cuda, ... (default: a GPU where there is one)")
+
+
+def protocol_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is computed, beyond data, method, shots and seeds: the same for one run and for a sweep of many."""
+    parser.add_argument("--backbone", default="efficientnet_lite0")
+    parser.add_argument("--resolution", type=int, help="shorter side in pixels (default: the method's)")
+    parser.add_argument("--preprocess", default="agnostic", help="AnomalyDINO: agnostic (default), informed or none")
+    parser.add_argument("--selection", default="slice", help="how shots are drawn: slice (default) or random")
+    parser.add_argument("--split-seed", type=int, default=0, help="seed of the split, where the data set has none")
+    parser.add_argument("--map-frame", default="original", help="where maps meet masks: original (default) or network")
+    parser.add_argument("--official", action="store_true", help="PatchCore with the switches of its official code")
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=VALUE",
+        help="more parameters of the method, such as coreset=500 or window=[0,4095]",
+    )
+    parser.add_argument(
+        "--false-alarms", type=float, default=0.05, metavar="RATE", help="share of good images a threshold may exceed"
+    )
+
+
+def settings(pairs: Sequence[str]) -> dict[str, Any]:
+    """NAME=VALUE pairs as a dictionary; values are JSON where they parse as such, else text.
+
+    Raises InputError on anything else, and on a name that is given twice.
+    """
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise InputError(f"--set takes NAME=VALUE pairs, not {pair!r}.")
+        if name in found:
+            raise InputError(f"--set gives {name} twice; give it once.")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found

@@ -1,0 +1,22 @@
+"""`adlib check`: what a folder of images holds and what can be done with it."""
+
+import argparse
+
+from adlib.cli.arguments import layout_argument
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("check", help="say what a folder of images holds and what can be done with it")
+    parser.add_argument("folder", help="data set, or folder of images")
+    layout_argument(parser)
+    parser.set_defaults(command=_check)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from adlib.data.check import check_folder
+
+    report = check_folder(options.folder, layout=options.layout, show_progress=True)
+    print("\n".join(report.lines))
+    print(f"  {report.command}")
+    return 0 if report.ok else 1

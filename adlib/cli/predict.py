@@ -1,0 +1,44 @@
+"""`adlib predict`: a saved detector on any number of pictures."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from adlib.cli.arguments import machine_arguments
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("predict", help="score images with a saved detector")
+    parser.add_argument("model", type=Path, help="file that `adlib run --save` wrote")
+    parser.add_argument("images", nargs="+", help="image files or folders")
+    machine_arguments(parser)
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/predict"), help="folder for scores.csv, maps and overlays"
+    )
+    parser.add_argument(
+        "--tile", type=int, metavar="PIXELS", help="tile pictures larger than this (default: as at fit; 0: never)"
+    )
+    parser.add_argument("--false-alarms", type=float, metavar="RATE", help="share of good images (default: as at fit)")
+    parser.set_defaults(command=_predict)
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from adlib.experiments.predict import predict_files
+
+    counts = predict_files(
+        options.model,
+        options.images,
+        options.out,
+        options.weights,
+        options.device,
+        tile=options.tile,
+        false_alarms=options.false_alarms,
+    )
+    before = f", {counts.skipped} were done before" if counts.skipped else ""
+    verdict = "" if counts.defective is None else f"; {counts.defective} in the table are called defective"
+    print(f"{counts.scored} images scored{before}{verdict}.")
+    print("\n".join((*counts.notes, f"Table, maps and overlays: {options.out}")))
+    if counts.problems:
+        print(f"adlib: {counts.problems} images could not be scored; scores.csv says why.", file=sys.stderr)
+    return 1 if counts.problems else 0

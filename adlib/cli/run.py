@@ -1,0 +1,71 @@
+"""`adlib run`: one detector, one draw of shots, one result."""
+
+import argparse
+from pathlib import Path
+
+from adlib.cli.announce import announce
+from adlib.cli.arguments import data_arguments, machine_arguments, protocol_arguments, settings
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("run", help="fit one detector, score the test images, store the result")
+    data_arguments(parser)
+    parser.add_argument("--category", help="which category; needed where there are several")
+    parser.add_argument("--method", default="patchcore")
+    parser.add_argument("--shots", type=int, help="number of good images to learn from (default: all)")
+    parser.add_argument("--seed", type=int, default=0)
+    protocol_arguments(parser)
+    machine_arguments(parser)
+    parser.add_argument("--results", type=Path, default=Path("runs/results"), help="folder of results")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="also save the fitted detector")
+    parser.set_defaults(command=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from adlib.data import load_dataset
+    from adlib.experiments.calibrate import check_rate, explain
+    from adlib.experiments.methods import method_options
+    from adlib.experiments.run import Machine, fit_and_save, plan, run
+    from adlib.experiments.store import ResultStore
+    from adlib.features.cache import TensorCache
+
+    dataset = load_dataset(options.data, options.category, options.layout, options.split_seed)
+    machine = Machine(options.weights, options.device)
+    chosen = method_options(
+        options.method,
+        dataset.name,
+        options.category or dataset.categories[0],
+        options.backbone,
+        resolution=options.resolution,
+        preprocess=options.preprocess,
+        shots=options.shots,
+        official=options.official,
+    )
+    protocol = plan(
+        dataset,
+        options.method,
+        backbone=options.backbone,
+        shots=options.shots,
+        selection=options.selection,
+        seed=options.seed,
+        split_seed=options.split_seed,
+        map_frame=options.map_frame,
+        options=chosen | settings(options.set),
+        machine=machine,
+    )
+    check_rate(options.false_alarms)
+    store = ResultStore(options.results)
+    if options.save or protocol not in store:
+        announce([(protocol, dataset)], machine, options.results)
+    how = {"machine": machine, "cache": TensorCache(), "show_progress": True, "false_alarms": options.false_alarms}
+    if options.save and not dataset.test:
+        row = fit_and_save(protocol, dataset, options.save, **how)
+        print(f"{protocol.title}\n  no test images: {options.save} is written, nothing is measured")
+        print("\n".join(explain(row, options.false_alarms)))
+        return
+    result = run(protocol, dataset, store, save=options.save, **how)
+    print(f"{protocol.title}")
+    for name, value in result.metrics.items():
+        print(f"  {name:12} {'n/a' if value is None else f'{value:.4f}'}")
+    print("\n".join(explain(result.row, options.false_alarms)))

@@ -1,0 +1,80 @@
+"""`adlib sweep`: shot counts x seeds x methods, then one table and one page."""
+
+import argparse
+from pathlib import Path
+
+from adlib.cli.announce import announce
+from adlib.cli.arguments import data_arguments, machine_arguments, protocol_arguments, settings
+from adlib.errors import InputError
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("sweep", help="run shot counts x seeds x methods by papermill, then report")
+    data_arguments(parser)
+    parser.add_argument("--category", nargs="+", default=[], help="categories (default: all)")
+    parser.add_argument("--method", nargs="+", default=["patchcore", "anomalydino"])
+    parser.add_argument("--shots", type=int, nargs="+", default=[1, 2, 4, 8, 16])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    protocol_arguments(parser)
+    machine_arguments(parser)
+    parser.add_argument("--workers", type=int, default=2, help="notebooks at a time (default: 2)")
+    parser.add_argument("--out", type=Path, help="folder of results, notebooks and report (default: runs/NAME)")
+    parser.add_argument("--figures", type=Path, metavar="DIR", help="also write curve and overlays as PNG files there")
+    parser.set_defaults(command=_sweep)
+
+
+def _sweep(options: argparse.Namespace) -> None:
+    from dataclasses import replace
+
+    from adlib.experiments.calibrate import at_rate, check_rate, explain
+    from adlib.experiments.report import rate_of_page, table, write_report
+    from adlib.experiments.store import as_frame
+    from adlib.experiments.sweep import Sweep, jobs, run_sweep
+
+    if min(options.shots) < 1:
+        raise InputError(
+            f"The shots of a sweep are at least 1, not {min(options.shots)}; `adlib run --shots 0` is zero-shot."
+        )
+    name = options.data if options.data in ("elpv", "toy") else Path(options.data).resolve().name
+    sweep = Sweep(
+        data=options.data,
+        out=options.out or Path("runs") / name,
+        categories=tuple(options.category),
+        methods=tuple(options.method),
+        shots=tuple(options.shots),
+        seeds=tuple(options.seeds),
+        selection=options.selection,
+        layout=options.layout,
+        backbone=options.backbone,
+        weights=options.weights,
+        device=options.device,
+        resolution=options.resolution,
+        preprocess=options.preprocess,
+        split_seed=options.split_seed,
+        map_frame=options.map_frame,
+        official=options.official,
+        settings=settings(options.set),
+        workers=options.workers,
+    )
+    check_rate(options.false_alarms)
+    waiting = [(p, job.dataset) for job in jobs(sweep) for p in job.protocols if p not in sweep.store]
+    announce(waiting, sweep.machine, sweep.out, sweep.workers)
+    done, news = run_sweep(sweep)
+    stored = [sweep.store.get(protocol) for job in done for protocol in job.protocols]
+    results = [replace(r, row=at_rate(r.row, r.scores, options.false_alarms)) for r in stored]
+    frame = as_frame(results)
+    print(table(frame).to_string(index=False))
+    most = {(r.protocol.method, r.protocol.category): r for r in reversed(results)}  # jobs come with most shots first
+    for (method, category), result in sorted(most.items()):
+        print(f"\n{method}, {category}, {result.protocol.shots} shots, seed {result.protocol.seed}")
+        print("\n".join(explain(result.row, options.false_alarms)))
+    page = sweep.out / "report.html"
+    if news or rate_of_page(page) != options.false_alarms:
+        datasets = {job.dataset.categories[0]: job.dataset for job in done}
+        write_report(
+            results, sweep.store, page, datasets, sweep.machine, options.figures, false_alarms=options.false_alarms
+        )
+    print(f"\nReport: {page}\nNotebooks: {sweep.out / 'notebooks'}")
+    if options.figures:
+        print(f"Figures: {options.figures}")

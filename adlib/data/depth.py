@@ -1,0 +1,109 @@
+"""Pictures of more than 8 bits: what their values span, and the window that brings them to 8 (chapters 00 and 23).
+
+The window is a parameter of every detector, so it stands in the protocol and is the same for training and test images.
+"""
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from adlib.data.dataset import Sample
+from adlib.data.images import load_picture, printable
+from adlib.errors import InputError
+
+# A window spans all values of the good training images but this share of each image's pixels at either end, so that a
+# hot pixel or a lead letter does not set the scale.
+CUT_SHARE = 0.001
+# Without a window the whole range of a type becomes 0 to 255; where pictures use less than this part of it, that costs
+# more than two of the eight bits.
+NARROW = 0.25
+_SCALES = {"16-bit": 65535.0, "float": 1.0}
+
+
+@dataclass(frozen=True)
+class Span:
+    """What values a picture holds: "16-bit" or "float", all of them, and all but `CUT_SHARE` at either end."""
+
+    kind: str
+    low: float
+    high: float
+    inner_low: float
+    inner_high: float
+
+    @property
+    def needs_window(self) -> bool:
+        """Whether it cannot be read without a window."""
+        return self.low < 0 or self.high > _SCALES[self.kind]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to do about deep pictures.
+
+    lines: for a report; words: arguments of the command line that set the window, none where none is wanted; needed:
+    whether pictures cannot be read without it; unreadable: pictures that no window can serve, and why.
+    """
+
+    lines: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    needed: bool = False
+    unreadable: Mapping[Sample, str] = field(default_factory=dict)
+
+
+def span_of(path: str | os.PathLike, mode: str) -> Span | None:
+    """The values of an image file of PIL mode `mode`; None where it has 8 bits or fewer.
+
+    Raises InputError where it cannot be read and where it holds NaN or infinity.
+    """
+    if mode != "F" and not mode.startswith("I"):
+        return None
+    values = np.asarray(load_picture(path))
+    low, high = float(values.min()), float(values.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise InputError(f"{printable(path)} holds NaN or infinite values; replace them first.")
+    inner = np.percentile(values, [100 * CUT_SHARE, 100 * (1 - CUT_SHARE)])
+    return Span("float" if mode == "F" else "16-bit", low, high, float(inner[0]), float(inner[1]))
+
+
+def advise(spans: Mapping[Sample, Span], count: int) -> Advice:
+    """The window of the good training images, where one is needed or would show more.
+
+    spans: of the deep pictures among the `count` readable ones. One window serves all pictures of a run, so that a
+    mixture of depths gets none, and pictures that need one are unreadable there.
+    """
+    kinds = sorted({span.kind for span in spans.values()})
+    taught = [span for sample, span in spans.items() if sample.split == "train" and sample.label == 0]
+    needed = {sample: span for sample, span in spans.items() if span.needs_window}
+    if not spans:
+        return Advice()
+    if len(spans) < count or len(kinds) > 1:
+        depths = [*(["8-bit"] if len(spans) < count else []), *kinds]
+        mixed = f"{' and '.join(depths)} images are mixed, and one window cannot serve them all; convert them to one"
+        reason = "its values run from {:g} to {:g} and need a window, but " + mixed + "."
+        return Advice((f"  {mixed}",), unreadable={s: reason.format(v.low, v.high) for s, v in needed.items()})
+    low = min((span.inner_low for span in taught), default=0.0)
+    high = max((span.inner_high for span in taught), default=0.0)
+    if not needed and not 0 < high - low < NARROW * _SCALES[kinds[0]]:
+        return Advice()
+    if low == high:
+        flat = "the good training images are of one grey value, so that no window can be chosen."
+        return Advice(unreadable=dict.fromkeys(needed, flat))
+    if kinds == ["float"]:
+        low, high, values = _round(low), _round(high), "float"
+    else:
+        low, high, values = math.floor(low), math.ceil(high), "32-bit" if needed else "16-bit"
+    window = f"window=[{low},{high}]"
+    without = "they cannot be read" if needed else "they would keep few of their greys"
+    lines = (
+        f"  {values} values: {100 - 200 * CUT_SHARE:g}% of each good training image lie within {low} to {high};"
+        f" without a window {without}",
+        f"  --set {window} keeps that range, in the protocol, for training and test images alike",
+    )
+    return Advice(lines, ("--set", window), bool(needed))
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.4g}")
