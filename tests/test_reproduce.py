@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from scipy.stats import spearmanr
 
 from adlib.cli import main
 from adlib.data import load_dataset
+from adlib.detectors.anomalydino import AnomalyDINO
 from adlib.detectors.patchcore import OFFICIAL, PatchCore
 from adlib.download import DownloadError
 from adlib.errors import InputError
 from adlib.experiments.reproduce import Reproduction, check_data, reproduce
 from adlib.experiments.run import Machine
 from adlib.experiments.store import ResultStore
+from adlib.experiments.warm import drawn, scored
 
 RESULTS = Path(__file__).parents[1] / "results/bottle_patchcore"
 SMALL = {"backbones": ("efficientnet_lite0",), "categories": ("weld",)}
@@ -101,6 +104,29 @@ def test_anomalydino_runs_resumes_and_cleans_up(toy_root, tmp_path):
     lost.unlink()  # as after a kill: the row is what comes last
     assert reproduce(wanted, dataset, show_progress=False) == protocols
     assert {path for path, at in stamps.items() if path.stat().st_mtime_ns != at} == {lost}
+
+
+def test_shots_and_seeds_share_distances_and_score_with_the_bits_of_separate_runs(toy_root, tmp_path, monkeypatch):
+    wanted = job(toy_root, tmp_path, preprocess=("agnostic", "none"))
+    dataset, _ = check_data(wanted, show_progress=False)
+    computed = []
+    whole = AnomalyDINO.reference_distances
+    monkeypatch.setattr(AnomalyDINO, "reference_distances", lambda self, f: computed.append(f.key) or whole(self, f))
+    protocols = reproduce(wanted, dataset, show_progress=False)
+    together = len(computed)
+    pictures = len(scored(dataset.category("weld")))
+    # four references in all, for each of two modes; what was held out beside a draw is scored on its own
+    assert len(drawn(protocols, dataset.category("weld"))) == 4 and together <= 2 * pictures + 2 * 4 * 2
+    monkeypatch.setattr("adlib.experiments.reproduce.share_distances", lambda *_: None)
+    apart = replace(wanted, results=tmp_path / "apart")
+    assert reproduce(apart, dataset, show_progress=False) == protocols
+    assert len(computed) - together >= 2 * 4 * len(dataset.category("weld").test)
+    for protocol in protocols:
+        one, other = (ResultStore(folder.results) for folder in (wanted, apart))
+        assert one.get(protocol).scores.equals(other.get(protocol).scores)
+        assert one.get(protocol).row["calibration"] == other.get(protocol).row["calibration"]
+        grids = zip(one.grids(protocol), other.grids(protocol), strict=True)
+        assert all(np.array_equal(a, b) for a, b in grids)
 
 
 def test_patchcore_by_the_command_line(toy_root, tmp_path, capsys, monkeypatch):

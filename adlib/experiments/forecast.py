@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 from adlib import plots
 from adlib.data import Dataset
 from adlib.data.images import read_image
-from adlib.detectors.anomalydino import ANGLES
 from adlib.detectors.masking import mask_test, object_mask
 from adlib.experiments.calibrate import HELD_OUT
 from adlib.experiments.protocol import Protocol
@@ -65,7 +64,7 @@ def forecast(runs: Sequence[tuple[Protocol, Dataset]], machine: Machine = HERE, 
         if first is None:  # `run` says so
             continue
         detector = build(protocol, machine)
-        rotations = len(ANGLES) if getattr(detector, "rotate", False) else 1
+        rotations = len(detector.reference_angles)
         forward, search, patches, values = _measure(detector, first)
         views = len({path for run in same for path in _references(*run)}) * rotations
         scored = len(dataset.validation or dataset.train_good[:HELD_OUT]) + len(dataset.test)

@@ -1,7 +1,8 @@
 """A paper's table on one command: check the data, find the weights, do every run that is not done, store each.
 
 What a paper varies is the default here and can be narrowed. A kill costs the run in progress: results are stored one
-by one, and features of the category at hand are kept in the results folder until that category is done.
+by one, and features of the category at hand, with the distances that its runs share, are kept in the results folder
+until that category is done.
 """
 
 import shutil
@@ -20,6 +21,7 @@ from adlib.experiments.papers import PAPERS
 from adlib.experiments.protocol import Protocol
 from adlib.experiments.run import HERE, Machine, plan, run
 from adlib.experiments.store import ResultStore
+from adlib.experiments.warm import share_distances
 from adlib.features.cache import TensorCache
 from adlib.progress import progress
 
@@ -181,8 +183,11 @@ def reproduce(job: Reproduction, dataset: Dataset, show_progress: bool = True) -
         bar.update(len(protocols) - len(waiting))
         for category in dict.fromkeys(protocol.category for protocol in waiting):
             features = job.results / "features" / category
-            for protocol in (p for p in waiting if p.category == category):
-                run(protocol, dataset.category(category), store, machine=job.machine, cache=TensorCache(features))
+            part, cache = dataset.category(category), TensorCache(features)
+            of_part = [protocol for protocol in waiting if protocol.category == category]
+            share_distances(of_part, part, cache, job.machine, show_progress)
+            for protocol in of_part:
+                run(protocol, part, store, machine=job.machine, cache=cache)
                 bar.update()
             shutil.rmtree(features, ignore_errors=True)
     return protocols

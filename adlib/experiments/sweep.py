@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from adlib.data import Dataset, load_dataset
-from adlib.detectors.anomalydino import ANGLES
 from adlib.errors import InputError
 from adlib.experiments.methods import method_options
 from adlib.experiments.protocol import Protocol
@@ -173,8 +172,8 @@ def _warm(waiting: Sequence[Job], sweep: Sweep, show_progress: bool) -> None:
     cache = TensorCache()
     for job in waiting:
         detector = build(job.protocols[0], sweep.machine)
-        angles = ANGLES if getattr(detector, "rotate", False) else (0,)
-        for paths, turned in ((drawn(job.protocols, job.dataset), angles), (scored(job.dataset), (0,))):
+        references = drawn(job.protocols, job.dataset)
+        for paths, turned in ((references, detector.reference_angles), (scored(job.dataset), (0,))):
             network, spec = detector.network(), detector.spec()
             for _ in extract(network, paths, spec, turned, cache=cache, show_progress=show_progress):
                 pass

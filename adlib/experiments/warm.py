@@ -1,0 +1,57 @@
+"""What several runs would compute each for itself, computed once before the first of them: distances to references.
+
+Where a method's patch distance is a minimum over reference pictures (`share_distances` of its detector), the runs of
+one setting differ in which columns they look at alone. A sweep and a paper's table both consist of such runs.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from adlib.data import Dataset
+from adlib.experiments.calibrate import HELD_OUT
+from adlib.experiments.protocol import Protocol
+from adlib.experiments.run import HERE, Machine, build
+from adlib.features.cache import TensorCache
+
+_DRAW = ("shots", "selection", "seed", "split_seed")  # what makes runs draws of one setting
+
+
+def drawn(protocols: Iterable[Protocol], dataset: Dataset) -> list[Path]:
+    """Every picture that any of these runs learns from, once; dataset: their category."""
+    return list(dict.fromkeys(path for protocol in protocols for path in _references(protocol, dataset)))
+
+
+def scored(dataset: Dataset) -> list[Path]:
+    """Every picture that a run on this category scores: for the threshold, and of the test set."""
+    held_out = dataset.validation or dataset.train_good[:HELD_OUT]
+    return [s.path for s in (*held_out, *dataset.test)]
+
+
+def share_distances(
+    protocols: Sequence[Protocol],
+    dataset: Dataset,
+    cache: TensorCache,
+    machine: Machine = HERE,
+    show_progress: bool = False,
+) -> None:
+    """Put into the cache the distances that several of these runs ask for; scores stay the same, bit for bit.
+
+    protocols: of any methods and settings on one category, which `dataset` is. Left alone: methods that cannot share,
+    and settings whose runs learn from no picture twice.
+    """
+    settings: dict[str, list[Protocol]] = {}
+    for protocol in protocols:
+        setting = {name: value for name, value in protocol.as_dict().items() if name not in _DRAW}
+        settings.setdefault(json.dumps(setting, sort_keys=True), []).append(protocol)
+    for draws in settings.values():
+        references = drawn(draws, dataset)
+        detector = build(draws[0], machine)
+        if hasattr(detector, "share_distances") and len(references) < sum(len(_references(p, dataset)) for p in draws):
+            detector.share_distances(references, scored(dataset), cache, show_progress)
+
+
+def _references(protocol: Protocol, dataset: Dataset) -> list[Path]:
+    if protocol.shots == 0:
+        return []
+    return [s.path for s in dataset.few_shot(protocol.shots, protocol.seed, protocol.selection)]
