@@ -40,6 +40,8 @@ def atomic_write(path: str | Path, mode: str = "w", durable: bool = True) -> Ite
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise InputError(f"The disk is full: cannot write {path}; free some space and start again.") from error
+        if error.errno == errno.EFBIG:
+            raise InputError(f"{path} would be larger than this system allows a file to be.") from error
         raise
     finally:
         if os.path.exists(temporary):

@@ -1,24 +1,28 @@
-"""What each switch of PatchCore changes: one at a time from the paper's setting, on one category (chapter 20).
+"""What each switch of PatchCore changes: one at a time from the paper's setting, and how many pictures it needs.
 
-    python benchmarks/patchcore_factors.py --data FOLDER [--category bottle] [--backbone resnet18] [--weights FILE]
+    python benchmarks/patchcore_factors.py --data FOLDER|elpv [--category NAME] [--backbone resnet18] [--weights FILE]
 
-Rows are stored one by one, so a run that was stopped goes on; without --data the table of what is stored is printed.
+Rows are stored one by one in results/NAME_patchcore, so a run that was stopped goes on; without --data the tables of
+what is stored are printed. Chapter 20 reads the same rows.
 """
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from adlib.data import load_dataset
+from adlib.detectors.patchcore import OFFICIAL
 from adlib.experiments.protocol import Protocol
 from adlib.experiments.run import Machine, plan, run
 from adlib.experiments.store import Result, ResultStore
 from adlib.features.cache import TensorCache
 from adlib.progress import progress
 
-RESULTS = Path(__file__).parents[1] / "results/bottle_patchcore"
+RESULTS = Path(__file__).parents[1] / "results"
+FOLDERS = {"bottle": "bottle_patchcore", "mtd": "mtd_patchcore", "mono": "elpv_patchcore"}
 # The equations of the paper, with the smallest of its three coresets; b of eq. 7 is not stated there.
 PAPER: dict[str, Any] = {
     "resize": 256,
@@ -30,13 +34,18 @@ PAPER: dict[str, Any] = {
     "coreset_method": "greedy",
     "neighbourhood": 3,
 }
-# Another resolution keeps the share that the crop leaves, so that only the size of a pixel changes.
+# Another resolution keeps the share that the crop leaves, so that only the size of a pixel changes; the whole picture
+# squeezed into the crop's 224 x 224 keeps the number of patches, so that only what is seen changes.
+# IVFPQ has lists, pieces and bits as the official code's approximate search; "1 probe" is what that leaves at default.
+IVFPQ = {"method": "patchcore_ivfpq", "lists": 512, "subquantizers": 64, "bits": 8}
 CHANGES: list[dict[str, Any]] = [
     {},
     {"pooling": "official"},
     {"distance": "squared"},
     {"reweight": 0},
+    {name: value for name, value in OFFICIAL.items() if name not in ("resize", "crop")},
     {"crop": None},
+    {"resize": 224, "crop": None, "aspect": "square"},
     {"neighbourhood": 1},
     {"neighbourhood": 5},
     {"layers": ("layer2",)},
@@ -45,69 +54,106 @@ CHANGES: list[dict[str, Any]] = [
     {"resize": 320, "crop": 280},
     {"coreset_method": "approximate"},
     {"coreset_method": "random"},
+    {"coreset": 0.1},
     {"coreset": 0.1, "coreset_method": "random"},
     {"coreset": 0.1, "coreset_method": "approximate"},
-    {"coreset": 0.1},
+    {"coreset": 0.25},
     {"coreset": 1.0},
+    IVFPQ | {"probes": 1, "coreset": 0.1},
+    IVFPQ | {"probes": 16, "coreset": 0.1},
+    IVFPQ | {"probes": 1, "coreset": 1.0},
+    IVFPQ | {"probes": 16, "coreset": 1.0},
 ]
 RESNET_ONLY = ("layers",)
+# The paper's setting itself is run from several starts of the coreset: what they differ by is luck.
+LUCK = (0, 1, 2)
+# A share of 1% of one picture would be seven patches. So a tenth, for all counts.
+FEW_SHOTS = PAPER | {"coreset": 0.1}
+SHOTS = (1, 2, 4, 5, 8, 10, 16, 20, 50)
 SHOWN = ("image_auroc", "image_ap", "pixel_auroc", "pixel_ap", "pixel_f1max", "aupro")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", help="folder in MVTec layout")
-    parser.add_argument("--category", default="bottle")
+    parser.add_argument("--data", help="folder of a data set (MVTec layout, or MTD), or elpv")
+    parser.add_argument("--category", help="where the data set has several; of elpv: mono")
     parser.add_argument("--backbone", default="resnet18")
     parser.add_argument("--weights", help="file of the backbone's weights")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the coreset's start")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--shots", type=int, nargs="*", default=[], help="few-shot runs, three draws each, instead")
+    parser.add_argument("--largest", type=float, default=1.0, help="leave out larger coreset shares")
     options = parser.parse_args()
-    store = ResultStore(options.results)
     if options.data:
-        dataset, machine = load_dataset(options.data, options.category), Machine(options.weights)
-        changes = [c for c in CHANGES if options.backbone.startswith("resnet") or not set(c) & set(RESNET_ONLY)]
-        cells = [(change, seed) for seed in options.seeds for change in changes]
-        for change, seed in progress(cells, label="factors", unit="run"):
-            chosen = {"backbone": options.backbone, "options": PAPER | change, "seed": seed, "map_frame": "network"}
-            run(
-                plan(dataset, "patchcore", machine=machine, **chosen),
-                dataset,
-                store,
-                cache=TensorCache(),
-                machine=machine,
-            )
-    print(table(store, options.category, options.backbone).to_string(index=False))
+        category = options.category or ("mono" if options.data == "elpv" else None)
+        dataset, machine = load_dataset(options.data, category), Machine(options.weights)
+        store = ResultStore(RESULTS / FOLDERS.get(dataset.categories[0], f"{dataset.categories[0]}_patchcore"))
+        for chosen in progress(list(_cells(options)), label=dataset.categories[0], unit="run"):
+            protocol = plan(dataset, machine=machine, backbone=options.backbone, map_frame="network", **chosen)
+            run(protocol, dataset, store, cache=TensorCache(), machine=machine)
+    for category, folder in FOLDERS.items():
+        results = list(ResultStore(RESULTS / folder).results())
+        print(f"\n{category}, {options.backbone}, from the paper's setting\n")
+        print(factors(results, options.backbone).to_string(index=False))
+        print(few_shots(results, options.backbone).to_string(index=False))
 
 
-def table(store: ResultStore, category: str, backbone: str) -> pd.DataFrame:
+def _cells(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Arguments of `plan`, in the order in which they are run."""
+    if options.shots:
+        for shots in options.shots:
+            for seed in (0, 1, 2):
+                drawn = {"shots": shots, "selection": "random", "seed": seed}
+                yield {"method": "patchcore"} | drawn | {"options": FEW_SHOTS}
+        return
+    for change in CHANGES:
+        needs_resnet = set(change) & set(RESNET_ONLY)
+        too_large = change.get("coreset", 0) > options.largest
+        if not too_large and (options.backbone.startswith("resnet") or not needs_resnet):
+            for seed in sorted({*options.seeds, *(() if change else LUCK)}):
+                yield {"seed": seed} | _setting(change)
+
+
+def _setting(change: dict[str, Any]) -> dict[str, Any]:
+    """Method and options of a change from the paper's setting."""
+    options = {name: value for name, value in change.items() if name != "method"}
+    return {"method": change.get("method", "patchcore"), "options": PAPER | options}
+
+
+def factors(results: list[Result], backbone: str) -> pd.DataFrame:
     """What is stored of the factors, in their order: percent, a mean over seeds, and seconds."""
-    found: dict[str, list[Result]] = {_words(change): [] for change in CHANGES}
-    for result in store.results():
-        protocol = result.protocol
-        if (protocol.category, protocol.backbone, protocol.map_frame) == (category, backbone, "network"):
-            for change in CHANGES:
-                if _is(protocol, PAPER | change):
-                    found[_words(change)].append(result)
     rows = []
-    for words, results in found.items():
-        numbers = {name: pd.Series([100 * r.metrics[name] for r in results], dtype=float) for name in SHOWN}
-        row = {"change": words, "runs": len(results)} | {name: round(v.mean(), 2) for name, v in numbers.items()}
-        for name in ("fit_s", "predict_s_per_image"):
-            row[name] = round(pd.Series([r.row["timings"][name] for r in results], dtype=float).mean(), 2)
-        rows.append(row)
+    for change in CHANGES:
+        found = [r for r in results if r.protocol.shots is None and _is(r.protocol, backbone, **_setting(change))]
+        rows.append({"change": _words(change)} | _means(found))
     return pd.DataFrame(rows)
 
 
-def _is(protocol: Protocol, options: dict[str, Any]) -> bool:
-    return dict(protocol.options) == dict(Protocol(**_same(protocol) | {"options": options}).options)
+def few_shots(results: list[Result], backbone: str) -> pd.DataFrame:
+    """What is stored of the few-shot runs: percent, a mean over draws, and seconds."""
+    found = [r for r in results if _is(r.protocol, backbone, "patchcore", FEW_SHOTS)]
+    return pd.DataFrame([{"shots": shots} | _means([r for r in found if r.protocol.shots == shots]) for shots in SHOTS])
 
 
-def _same(protocol: Protocol) -> dict[str, Any]:
-    return {name: value for name, value in protocol.as_dict().items() if name != "options"}
+def _means(results: list[Result]) -> dict[str, Any]:
+    numbers = {name: [r.metrics[name] for r in results] for name in SHOWN}
+    row = {name: round(100 * pd.Series(values, dtype=float).mean(), 2) for name, values in numbers.items()}
+    for name in ("fit_s", "predict_s_per_image"):
+        row[name] = round(pd.Series([r.row["timings"][name] for r in results], dtype=float).mean(), 2)
+    return {"runs": len(results)} | row
+
+
+def _is(protocol: Protocol, backbone: str, method: str, options: dict[str, Any]) -> bool:
+    if (protocol.method, protocol.backbone, protocol.map_frame) != (method, backbone, "network"):
+        return False
+    same = {name: value for name, value in protocol.as_dict().items() if name != "options"}
+    return dict(protocol.options) == dict(Protocol(**same | {"options": options}).options)
 
 
 def _words(change: dict[str, Any]) -> str:
+    if change.get("pooling") == "official" and len(change) > 1:
+        return "all switches of the official code"
+    if "method" in change:
+        return f"IVFPQ, {change['probes']} probe(s), coreset {change['coreset']:g}"
     said = ", ".join(f"{k} {'+'.join(v) if isinstance(v, tuple) else v}" for k, v in change.items())
     return said or "the paper's setting"
 

@@ -10,7 +10,7 @@ from adlib.detectors.registry import make_detector
 from adlib.errors import InputError
 from adlib.evaluation import accuracy_at, conformal_threshold
 from adlib.experiments import calibrate as module
-from adlib.experiments.calibrate import acceptable_rate, at_rate, calibrate, explain
+from adlib.experiments.calibrate import acceptable_rate, at_rate, calibrate, explain, held_out_good
 from adlib.experiments.forecast import forecast, mask_picture
 from adlib.experiments.run import plan, run
 from adlib.experiments.store import ResultStore
@@ -52,6 +52,16 @@ def test_held_out_images_come_first(weld):
     left = [s.path for s in weld.train_good if s not in references]
     assert found["method"] == "split conformal"
     assert found["good_scores"] == pytest.approx(detector.predict(left).scores, rel=1e-6)
+
+
+def test_held_out_images_are_spread_over_those_not_drawn(toy_root):
+    dataset = load_dataset(toy_root, "weld")
+    drawn = dataset.few_shot(2, 1)
+    found = held_out_good(dataset, drawn)
+    assert found == [s for s in dataset.train_good if s not in drawn]
+    named = tuple(replace(drawn[0], path=drawn[0].path.with_name(f"{i:03d}.png")) for i in range(180))
+    many = replace(dataset, samples=named)
+    assert [s.path.stem for s in held_out_good(many, [])] == [f"{i:03d}" for i in range(0, 180, 3)]
 
 
 def test_leave_one_out_steps_in_where_too_few_are_held_out(weld):

@@ -9,7 +9,7 @@ parameter          paper                  official code                      wha
 =================  =====================  =================================  ==================================
 pooling            "mean"                 "official"                         how a window becomes a vector
 distance           "euclidean"            "squared"                          what is scored
-reweight           b of eq. 7             0 (off)                            image score discounted in thin regions
+reweight           b of eq. 7             0 (off)                            image score weighted by the bank around
 coreset_method     "greedy"               "approximate"                      random starts, projected to 128 dims
 =================  =====================  =================================  ==================================
 """

@@ -20,11 +20,12 @@ def top_share_mean(distances: Tensor, share: float = 0.01) -> Tensor:
 
 
 def reweighted(score: Tensor, to_nearest: Tensor, to_neighbours: Tensor) -> Tensor:
-    """Eq. 7 of PatchCore (Roth et al. 2022): a far patch counts less where the bank itself is sparse.
+    """Eq. 7 of PatchCore (Roth et al. 2022): a far patch counts more where the bank around its nearest entry is sparse.
 
     score: () the largest patch distance s*; to_nearest: () distance of that patch to m*, its nearest bank entry;
     to_neighbours: (b,) its distances to the b bank entries nearest to m*, m* itself among them.
-    Returns (1 - exp(to_nearest) / sum(exp(to_neighbours))) * score, by way of log-sum-exp: exp(100) overflows float32.
+    Returns (1 - exp(to_nearest) / sum(exp(to_neighbours))) * score: the weight is at least 1 - 1 / b. By way of
+    log-sum-exp, since exp(100) overflows float32.
     """
     weight = 1 - torch.exp(to_nearest - torch.logsumexp(to_neighbours, dim=0))
     return weight * score

@@ -43,11 +43,8 @@ def calibrate(
     fairly. keep_maps: also put the highest value of each good image's map into `calibration_`, for outlines.
     """
     check_rate(rate)
-    taught = {s.path for s in references}
-    held_out, source = dataset.validation, "validation split"
-    if not held_out:
-        held_out = [s for s in dataset.train_good if s.path not in taught][:HELD_OUT]
-        source = "training images that were not drawn"
+    held_out = held_out_good(dataset, references)
+    source = "validation split" if dataset.validation else "training images that were not drawn"
     method, good, missing = SPLIT, None, ""
     enough_held_out = bool(held_out) and smallest_false_alarm_rate(len(held_out)) <= rate
     if references and not enough_held_out and (not held_out or smallest_false_alarm_rate(len(references)) <= rate):
@@ -66,6 +63,20 @@ def calibrate(
         "picture_size": [max(frame.original[side] for frame in good.frames) for side in (0, 1)],
     }
     return calibration
+
+
+def held_out_good(dataset: Dataset, references: Sequence[Sample]) -> list[Sample]:
+    """Good images that a detector did not learn from: the validation split, else up to 60 training images.
+
+    Evenly spaced among those that were not drawn: files come sorted by name, and neighbours by name are often of one
+    part, one film or one day.
+    """
+    if dataset.validation:
+        return dataset.validation
+    taught = {s.path for s in references}
+    unused = [s for s in dataset.train_good if s.path not in taught]
+    count = min(HELD_OUT, len(unused))
+    return [unused[i * len(unused) // count] for i in range(count)]
 
 
 def threshold_from(calibration: Mapping[str, Any], rate: float) -> dict[str, Any] | None:

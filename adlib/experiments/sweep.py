@@ -173,7 +173,7 @@ def _warm(waiting: Sequence[Job], sweep: Sweep, show_progress: bool) -> None:
     for job in waiting:
         detector = build(job.protocols[0], sweep.machine)
         references = drawn(job.protocols, job.dataset)
-        for paths, turned in ((references, detector.reference_angles), (scored(job.dataset), (0,))):
+        for paths, turned in ((references, detector.reference_angles), (scored(job.protocols, job.dataset), (0,))):
             network, spec = detector.network(), detector.spec()
             for _ in extract(network, paths, spec, turned, cache=cache, show_progress=show_progress):
                 pass

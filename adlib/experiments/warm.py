@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from adlib.data import Dataset
-from adlib.experiments.calibrate import HELD_OUT
+from adlib.data import Dataset, Sample
+from adlib.experiments.calibrate import held_out_good
 from adlib.experiments.protocol import Protocol
 from adlib.experiments.run import HERE, Machine, build
 from adlib.features.cache import TensorCache
@@ -19,13 +19,13 @@ _DRAW = ("shots", "selection", "seed", "split_seed")  # what makes runs draws of
 
 def drawn(protocols: Iterable[Protocol], dataset: Dataset) -> list[Path]:
     """Every picture that any of these runs learns from, once; dataset: their category."""
-    return list(dict.fromkeys(path for protocol in protocols for path in _references(protocol, dataset)))
+    return list(dict.fromkeys(s.path for protocol in protocols for s in _references(protocol, dataset)))
 
 
-def scored(dataset: Dataset) -> list[Path]:
-    """Every picture that a run on this category scores: for the threshold, and of the test set."""
-    held_out = dataset.validation or dataset.train_good[:HELD_OUT]
-    return [s.path for s in (*held_out, *dataset.test)]
+def scored(protocols: Iterable[Protocol], dataset: Dataset) -> list[Path]:
+    """Every picture that any of these runs scores, once: for the threshold, and of the test set."""
+    held_out = [sample for protocol in protocols for sample in held_out_good(dataset, _references(protocol, dataset))]
+    return list(dict.fromkeys(s.path for s in (*held_out, *dataset.test)))
 
 
 def share_distances(
@@ -48,10 +48,8 @@ def share_distances(
         references = drawn(draws, dataset)
         detector = build(draws[0], machine)
         if hasattr(detector, "share_distances") and len(references) < sum(len(_references(p, dataset)) for p in draws):
-            detector.share_distances(references, scored(dataset), cache, show_progress)
+            detector.share_distances(references, scored(draws, dataset), cache, show_progress)
 
 
-def _references(protocol: Protocol, dataset: Dataset) -> list[Path]:
-    if protocol.shots == 0:
-        return []
-    return [s.path for s in dataset.few_shot(protocol.shots, protocol.seed, protocol.selection)]
+def _references(protocol: Protocol, dataset: Dataset) -> list[Sample]:
+    return [] if protocol.shots == 0 else dataset.few_shot(protocol.shots, protocol.seed, protocol.selection)

@@ -1,0 +1,139 @@
+"""What AnomalyDINO's shots, rotations, resolution, mask and network change, on three data sets (chapter 21).
+
+    python benchmarks/anomalydino_factors.py bottle --data FOLDER --backbone vit_tiny_patch16 --weights FILE
+    python benchmarks/anomalydino_factors.py elpv --backbone efficientnet_lite0
+    python benchmarks/anomalydino_factors.py bottle
+
+Rows are stored one by one, so a run that was stopped goes on; without --backbone the table of what is stored is
+printed.
+"""
+
+import argparse
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from adlib.data import Dataset, load_dataset
+from adlib.experiments.methods import DEEP_LAYERS
+from adlib.experiments.papers import own_rows
+from adlib.experiments.protocol import Protocol
+from adlib.experiments.run import Machine, plan, run
+from adlib.experiments.store import ResultStore
+from adlib.experiments.warm import share_distances
+from adlib.features.cache import TensorCache
+from adlib.progress import progress
+
+RESULTS = Path(__file__).parents[1] / "results"
+SEEDS = (0, 1, 2)
+ONE_DRAW = (0, None)  # batched zero-shot and full-shot leave nothing to draw
+TURNED, UPRIGHT = {"rotate": True}, {"rotate": False}
+FINE = {"resize": 672}
+# The threshold of the mask is in units of DINOv2's tokens: no mask is the default here, and what it does with other
+# tokens is a factor.
+COMMON: dict[str, Any] = {"mask": "never"}
+OWN: dict[str, dict[str, Any]] = {
+    "vit_tiny_patch16": {"resize": 448},
+    "efficientnet_lite0": {"resize": 256, "layers": DEEP_LAYERS["efficientnet_lite0"]},
+    "resnet18": {"resize": 256},
+}
+
+
+@dataclass(frozen=True)
+class Study:
+    """Which settings of which network at which shots (0: batched zero-shot, None: all images), on one data set."""
+
+    category: str
+    selection: str
+    factors: dict[str, list[tuple[dict[str, Any], tuple[int | None, ...]]]]
+    common: dict[str, Any] = field(default_factory=dict)
+
+
+STUDIES = {
+    "bottle": Study(
+        "bottle",
+        "slice",
+        {
+            "vit_tiny_patch16": [
+                (UPRIGHT, (0, 1, 2, 4, 8, 16)),
+                (UPRIGHT | {"top_share": 0.0}, (4,)),
+                (UPRIGHT | {"top_share": 0.1}, (4,)),
+                (UPRIGHT | {"top_share": 1.0}, (4,)),
+                (UPRIGHT | {"mask": "always"}, (4,)),
+                (UPRIGHT | FINE, (1, 4)),
+                (TURNED | FINE, (1,)),
+                (UPRIGHT | {"layers": ("block9",)}, (4,)),
+                (TURNED, (1, 2, 4, 8, 16)),
+                (UPRIGHT, (None,)),
+            ],
+            "efficientnet_lite0": [(UPRIGHT, (0, 1, 4, 16)), (TURNED, (1, 4, 16)), (UPRIGHT, (None,))],
+            "resnet18": [(UPRIGHT, (0, 1, 4)), (TURNED, (1, 4))],
+        },
+    ),
+    "elpv": Study(
+        "mono",
+        "random",
+        {
+            "efficientnet_lite0": [
+                (TURNED, (1, 4)),
+                (UPRIGHT, (0,)),  # with shots: results/elpv, the sweep of the README
+                (UPRIGHT | {"resize": 448}, (1, 4)),
+            ],
+            "vit_tiny_patch16": [(UPRIGHT, (1, 4, 32)), (TURNED, (1, 4)), (UPRIGHT | FINE, (1, 4))],
+        },
+    ),
+    # As chapter 06 and the tables of the README take the tiles: squares of 320 pixels.
+    "mtd": Study(
+        "mtd",
+        "slice",
+        {
+            "vit_tiny_patch16": [(UPRIGHT, (1, 4)), (TURNED, (1, 4))],
+            "efficientnet_lite0": [(UPRIGHT, (1, 4)), (TURNED, (1, 4))],
+        },
+        {"resize": 320, "aspect": "square"},
+    ),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("study", choices=STUDIES)
+    parser.add_argument("--data", help="folder of the data set; elpv comes with its package")
+    parser.add_argument("--backbone", choices=OWN)
+    parser.add_argument("--weights", help="file of the backbone's weights")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    study = STUDIES[options.study]
+    store = ResultStore(options.results / f"{options.study}_anomalydino")
+    if options.backbone:
+        source = "elpv" if options.study == "elpv" else options.data
+        if not source:
+            parser.error(f"{options.study} is read from a folder: give --data.")
+        dataset, machine, cache = load_dataset(source, study.category), Machine(options.weights), TensorCache()
+        settings = [
+            _draws(study, dataset, options.backbone, *cell, machine) for cell in study.factors[options.backbone]
+        ]
+        for draws in progress(settings, label="settings", unit="setting"):
+            waiting = [protocol for protocol in draws if protocol not in store]
+            share_distances(waiting, dataset, cache, machine)
+            for protocol in waiting:
+                run(protocol, dataset, store, cache=cache, machine=machine)
+    print(own_rows("anomalydino", store.results()).round(4).to_string(index=False))
+
+
+def _draws(
+    study: Study,
+    dataset: Dataset,
+    backbone: str,
+    change: dict[str, Any],
+    shots: tuple[int | None, ...],
+    machine: Machine,
+) -> list[Protocol]:
+    """The protocols of one setting, most shots first."""
+    own = COMMON | OWN[backbone] | study.common | change
+    first = plan(dataset, "anomalydino", backbone=backbone, selection=study.selection, options=own, machine=machine)
+    counts = sorted(shots, key=lambda count: -(count if count is not None else 10**9))
+    return [replace(first, shots=k, seed=seed) for k in counts for seed in (SEEDS[:1] if k in ONE_DRAW else SEEDS)]
+
+
+if __name__ == "__main__":
+    main()
