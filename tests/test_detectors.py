@@ -18,8 +18,12 @@ from adlib.features.patches import Preprocess, grid_size
 # Small pictures keep a test at a second, and 1% of twelve of them would be a bank of two dozen patches.
 SMALL = {
     "patchcore": {"resize": 128, "coreset": 0.25},
+    "patchcore_ivfpq": {"resize": 128, "coreset": 1.0, "lists": 16, "subquantizers": 19, "bits": 6},
     "padim": {"resize": 128, "dims": 40},
+    "gaussian": {"resize": 96},
     "spade": {"resize": 128},
+    "stfpm": {"resize": 96, "steps": 40, "batch": 4},
+    "reverse_distillation": {"resize": 96, "steps": 40, "batch": 4, "width": 16},
     "anomalydino": {"resize": 96, "rotate": False, "mask": "never"},
 }
 
@@ -34,6 +38,8 @@ def nuts(toy_root):
 
 @pytest.fixture(scope="module", params=sorted(DETECTORS))
 def name(request) -> str:
+    if request.param == "patchcore_ivfpq":
+        pytest.importorskip("faiss", reason="faiss-cpu is an optional extra")
     return request.param
 
 

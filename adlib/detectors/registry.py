@@ -4,12 +4,19 @@ from typing import Any
 
 from adlib.detectors.anomalydino import AnomalyDINO
 from adlib.detectors.base import Detector, read_model
+from adlib.detectors.gaussian import Gaussian
 from adlib.detectors.padim import PaDiM
 from adlib.detectors.patchcore import PatchCore
+from adlib.detectors.patchcore_ivfpq import PatchCoreIVFPQ
+from adlib.detectors.reverse_distillation import ReverseDistillation
 from adlib.detectors.spade import SPADE
+from adlib.detectors.stfpm import STFPM
 from adlib.errors import InputError
 
-DETECTORS: dict[str, type[Detector]] = {cls.name: cls for cls in (PatchCore, AnomalyDINO, SPADE, PaDiM)}
+DETECTORS: dict[str, type[Detector]] = {
+    cls.name: cls
+    for cls in (PatchCore, AnomalyDINO, SPADE, PaDiM, PatchCoreIVFPQ, Gaussian, STFPM, ReverseDistillation)
+}
 
 
 def make_detector(name: str, **parameters: Any) -> Detector:

@@ -1,0 +1,118 @@
+"""Reverse distillation (Deng & Li 2022, 'Anomaly Detection via Reverse Distillation from One-Class Embedding').
+
+Chapter 02. The student never sees the picture. It gets the teacher's maps, pressed through a bottleneck that learns to
+pass on what good pictures need, and gives them back from deep to shallow. A defect does not fit through, so what comes
+back is the map of a good part, and there teacher and student part.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from adlib.detectors.stfpm import differences, on_finest_grid
+from adlib.detectors.training import Maps, TrainedDetector
+from adlib.errors import InputError
+from adlib.features.extract import ImageFeatures
+from adlib.features.stages import pyramid_layers
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ReverseDistillation(TrainedDetector):
+    """A bottleneck and a decoder that give back the teacher's maps of good pictures.
+
+    layers: the scales, None for the deepest at each of the strides 4, 8 and 16; width: channels of the decoder at its
+    finest scale, doubled at every coarser one; sigma: in network pixels. Patch scores: 1 - cosine of teacher and
+    student, summed over the scales. Image score: the maximum of the smoothed map.
+    The paper's decoder mirrors its WideResNet-50 teacher and trains 200 epochs; here one residual block a scale.
+    """
+
+    name: ClassVar[str] = "reverse_distillation"
+
+    learning_rate: float = 3e-3
+    width: int = 32
+
+    def _check(self) -> None:
+        super()._check()
+        if self.width < 1:
+            raise InputError(f"width is the decoder's number of channels, at least 1, not {self.width}.")
+
+    def _layers(self) -> tuple[str, ...]:
+        return tuple(self.layers or pyramid_layers(self.network()))
+
+    def _build(self) -> nn.Module:
+        teacher = self.network()
+        layers = self._layers()
+        return Decoder({k: teacher.strides[k] for k in layers}, {k: teacher.dims[k] for k in layers}, self.width)
+
+    def _loss(self, network: nn.Module, maps: Maps) -> Tensor:
+        return sum(apart.mean() for apart in differences(maps, network(maps)).values())
+
+    def _score(self, features: ImageFeatures) -> tuple[float, Tensor]:
+        maps = {layer: values[None] for layer, values in features.maps.items()}
+        grid = on_finest_grid(differences(maps, self.network_(maps)))[0].sum(0)
+        return features.frame.network_map(grid.cpu().numpy(), self.sigma).max(), grid
+
+
+class Decoder(nn.Module):
+    """The teacher's maps in, what comes back of them out. strides, dims: of the teacher's layers, by name."""
+
+    def __init__(self, strides: Mapping[str, int], dims: Mapping[str, int], width: int) -> None:
+        super().__init__()
+        self.layers = tuple(sorted(strides, key=strides.__getitem__))  # from fine to coarse
+        halvings = {layer: (strides[layer] // strides[self.layers[0]]).bit_length() - 1 for layer in self.layers}
+        widths = {layer: width * 2 ** halvings[layer] for layer in self.layers}
+        deepest = self.layers[-1]
+        self.fuse = nn.ModuleDict()
+        for layer in self.layers:
+            missing = halvings[deepest] - halvings[layer]
+            sizes = [dims[layer], *(widths[layer] * 2**step for step in range(1, missing + 1))]
+            pairs = zip(sizes[:-1], sizes[1:], strict=True)
+            self.fuse[layer] = nn.Sequential(*(_convolution(*pair, 3, 2, nn.ReLU()) for pair in pairs))
+        fused = sum(widths[deepest] if halvings[k] < halvings[deepest] else dims[k] for k in self.layers)
+        narrow = 2 * widths[deepest]
+        self.squeeze = nn.Sequential(_convolution(fused, widths[deepest], 1, 1, nn.ReLU()))
+        self.embed = Residual(widths[deepest], narrow, stride=2)
+        self.rise, self.answer = nn.ModuleDict(), nn.ModuleDict()
+        for layer in reversed(self.layers):
+            self.rise[layer] = Residual(narrow, widths[layer])
+            self.answer[layer] = nn.Conv2d(widths[layer], dims[layer], 1)
+            narrow = widths[layer]
+
+    def embedding(self, maps: Maps) -> Tensor:
+        """All scales brought to the coarsest, then half of it: (B, C, h, w) at twice the coarsest stride."""
+        fused = torch.cat([self.fuse[layer](maps[layer]) for layer in self.layers], dim=1)
+        return self.embed(self.squeeze(fused))
+
+    def forward(self, maps: Maps) -> Maps:
+        """Layer -> (B, C, h, w), of the shapes of `maps`."""
+        values, answers = self.embedding(maps), {}
+        for layer in reversed(self.layers):
+            # The nearest cell, not a transposed convolution: that one leaves a checkerboard and needs even sides.
+            values = self.rise[layer](F.interpolate(values, size=maps[layer].shape[2:]))
+            answers[layer] = self.answer[layer](values)
+        return {layer: answers[layer] for layer in self.layers}
+
+
+class Residual(nn.Module):
+    """Two 3 x 3 convolutions and a way around them, as in ResNet-18."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(
+            _convolution(inputs, outputs, 3, stride, nn.ReLU()), _convolution(outputs, outputs, 3, 1, nn.Identity())
+        )
+        plain = inputs == outputs and stride == 1
+        self.around = nn.Identity() if plain else _convolution(inputs, outputs, 1, stride, nn.Identity())
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(B, inputs, h, w) -> (B, outputs, h / stride, w / stride), sides rounded up."""
+        return torch.relu(self.inner(values) + self.around(values))
+
+
+def _convolution(inputs: int, outputs: int, size: int, stride: int, activation: nn.Module) -> nn.Sequential:
+    convolution = nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), activation)
