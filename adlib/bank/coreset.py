@@ -174,17 +174,18 @@ class _Cover:
         self.error = product_error(points)
         self.changes = 1.0  # distances changed by one new centre in the last round, as a share of the points
         self.mean = points.mean(0)
+        self.mean_length = torch.linalg.vector_norm(self.mean)
         width = dims // SKETCH_SHARE
-        self.sketch_error = self.error * math.sqrt(max(width, 1))
+        self.sketch_error = points.new_tensor(self.error * math.sqrt(max(width, 1)))
         self.sketch = points.new_empty(n, width) if width > 2 else None
         # Made once: temporary tensors of ever other sizes would leave holes in the heap.
         self.products = points.new_empty(min(n, self.rows) * MOST_PICKS)
-        self.centred = points.new_empty(min(n, self.rows), dims)
+        self.chosen = points.new_empty(min(n, self.rows), dims)
         self.half_lengths = points.new_empty(n)  # half the squared length of the centred points
         basis = self._principal_axes(width - 1) if width > 2 else None
         for start in range(0, n, self.rows):
             part = slice(start, min(start + self.rows, n))
-            centred = torch.sub(points[part], self.mean, out=self.centred[: part.stop - start])
+            centred = torch.sub(points[part], self.mean, out=self.chosen[: part.stop - start])
             self.half_lengths[part] = torch.linalg.vecdot(centred, centred) / 2
             if self.sketch is not None:
                 coordinates = centred @ basis
@@ -196,7 +197,7 @@ class _Cover:
         step = max(1, len(self.points) // 8192)
         scatter = self.points.new_zeros(self.points.shape[1], self.points.shape[1])
         for part in self.points[::step].split(self.rows):
-            sample = torch.sub(part, self.mean, out=self.centred[: len(part)])
+            sample = torch.sub(part, self.mean, out=self.chosen[: len(part)])
             scatter.addmm_(sample.T, sample)
         return torch.linalg.eigh(scatter.double())[1][:, -count:].to(self.points)
 
@@ -224,6 +225,8 @@ class _Cover:
         """
         centres = self.points[new] - self.mean
         centre_half = self.half_lengths[new]
+        # The points themselves are multiplied, not centred first: x.c = (x - mean).c + mean.c, with more rounding.
+        shifted = centre_half + centres @ self.mean
         reach = (2 * centre_half.max()).sqrt()
         sketched = self.sketch is not None
         centre_sketch = self.sketch[new] if sketched else None
@@ -233,37 +236,37 @@ class _Cover:
             half = self.half_lengths[part]
             distance = self.squared[part].clamp(min=0).sqrt_().to(half.dtype)
             scale = (2 * half).sqrt_().add_(reach)
-            slack = self.sketch_error * scale
-            rounding = self.error * scale.square_()
+            limit = torch.addcmul(distance, scale, self.sketch_error).square_().div_(2).sub_(half)
+            rounding = scale.add_(self.mean_length).square_().mul_(self.error)
             rounding += torch.finfo(torch.float32).tiny  # where squares of tiny values vanish
-            limit = distance.add_(slack).square_().div_(2).sub_(half).add_(rounding)
+            limit += rounding
+            rows, full = None, self.points[part]
             if sketched:
-                values = self._room(len(limit), len(new))
-                torch.addmm(centre_half, self.sketch[part], centre_sketch.T, alpha=-1, out=values)
-                rows = (values.amin(1) <= limit).nonzero().squeeze(1)
+                # A row a centre: the smallest over centres is then taken over whole rows at a time.
+                values = self._room(len(new), len(limit))
+                torch.addmm(centre_half[:, None], centre_sketch, self.sketch[part].T, alpha=-1, out=values)
+                rows = (values.amin(0) <= limit).nonzero().squeeze(1)
                 if not len(rows):
                     continue
                 if start == 0 and len(rows) > 0.6 * len(limit):
                     sketched = False  # the bound is loose this round (early, or noise): it costs more than it spares
                 limit, rounding = limit[rows], rounding[rows]
-                rows += start
-                full = torch.index_select(self.points, 0, rows, out=self.centred[: len(rows)]).sub_(self.mean)
-            else:
-                rows = torch.arange(part.start, part.stop, device=new.device)
-                full = torch.sub(self.points[part], self.mean, out=self.centred[: len(rows)])
-            values = self._room(len(rows), len(new))
-            torch.addmm(centre_half, full, centres.T, alpha=-1, out=values)
-            best = values.amin(1)
+                full = torch.index_select(full, 0, rows, out=self.chosen[: len(rows)])
+            values = self._room(len(new), len(full))
+            torch.addmm(shifted[:, None], centres, full.T, alpha=-1, out=values)
+            best = values.amin(0)
             kept = (best <= limit).nonzero().squeeze(1)
             # Of the new centres a point may come to, only those as near as the nearest, up to rounding.
-            pairs = (values[kept] <= (best[kept] + 2 * rounding[kept])[:, None]).nonzero()
-            found_rows.append(rows[kept[pairs[:, 0]]])
-            found_columns.append(pairs[:, 1])
+            near = values.index_select(1, kept) <= (best[kept] + 2 * rounding[kept])
+            columns, which = near.nonzero(as_tuple=True)
+            kept = kept[which]
+            found_rows.append((kept if rows is None else rows[kept]) + start)
+            found_columns.append(columns)
         nothing = new[:0]
         return torch.cat([nothing, *found_rows]), torch.cat([nothing, *found_columns])
 
-    def _room(self, rows: int, columns: int) -> Tensor:
-        return self.products[: rows * columns].view(rows, columns)
+    def _room(self, centres: int, rows: int) -> Tensor:
+        return self.products[: centres * rows].view(centres, rows)
 
 
 def _distances_to_one(points: Tensor, centre: Tensor) -> Tensor:
