@@ -52,8 +52,9 @@ def calls(source: str) -> list[str]:
 
 def missing_files(source: str, folder: Path) -> Iterator[str]:
     """A sentence for each string such as "../results/elpv" that names nothing, seen from `folder`."""
-    parts = {id(part) for node in ast.walk(tree(source)) if isinstance(node, ast.JoinedStr) for part in node.values}
-    for node in ast.walk(tree(source)):
+    nodes = list(ast.walk(tree(source)))
+    parts = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in nodes:
         if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
             continue
         name = node.value

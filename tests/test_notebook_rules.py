@@ -8,7 +8,7 @@ import nbformat
 import notebook_text
 import pytest
 import sample_notebooks
-from notebook_code import unused_names
+from notebook_code import missing_files, unused_names
 from notebook_rules import code_cells, problems, read
 
 from adlib.experiments.refresh import digests, refresh_notebooks
@@ -276,3 +276,9 @@ def test_anchors_as_jupyter_and_as_github_make_them():
     text = "## 2. What `AUPRO` is: a *sum*\n"
     assert notebook_text.anchors(text, notebook=True) == {"2.-What-AUPRO-is:-a-sum"}
     assert notebook_text.anchors(text, notebook=False) == {"2-what-aupro-is-a-sum"}
+
+
+def test_of_a_path_with_a_gap_the_folder_is_looked_for(tmp_path):
+    (tmp_path / "there").mkdir()
+    source = 'a = f"./there/x_{n}.csv"\nb = f"./gone/x_{n}.csv"\nc = "./there/y.csv"'
+    assert [words.split(",")[0] for words in missing_files(source, tmp_path)] == ["reads ./gone/x_", "reads ./there/y.csv"]

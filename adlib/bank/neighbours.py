@@ -68,7 +68,14 @@ class GroupedBank:
             raise InputError(
                 f"offsets must ascend strictly within the {len(bank)} rows of the bank and bound at least one group."
             )
-        self._half = torch.cat([bank[a:b].square().sum(1).div_(2) for a, b in pairwise(bounds)])
+        # One workspace and one result: small results kept between large temporaries would leave holes in the heap, which
+        # then grows by several times the bank.
+        room = bank.new_empty(max(b - a for a, b in pairwise(bounds)), bank.shape[1])
+        self._half = bank.new_empty(bounds[-1] - bounds[0])
+        for first, last in pairwise(bounds):
+            squares = torch.square(bank[first:last], out=room[: last - first])
+            torch.sum(squares, 1, out=self._half[first - bounds[0] : last - bounds[0]])
+        self._half.div_(2)
 
     def nearest(self, queries: Tensor) -> Tensor:
         """Smallest Euclidean distance of each query (M, D) to each group: (M, G) of the bank's dtype, >= 0.
