@@ -68,8 +68,8 @@ class GroupedBank:
             raise InputError(
                 f"offsets must ascend strictly within the {len(bank)} rows of the bank and bound at least one group."
             )
-        # One workspace and one result: small results kept between large temporaries would leave holes in the heap, which
-        # then grows by several times the bank.
+        # One workspace and one result: small results kept between large temporaries would leave holes in the heap,
+        # which then grows by several times the bank.
         room = bank.new_empty(max(b - a for a, b in pairwise(bounds)), bank.shape[1])
         self._half = bank.new_empty(bounds[-1] - bounds[0])
         for first, last in pairwise(bounds):
