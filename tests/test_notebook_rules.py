@@ -281,5 +281,5 @@ def test_anchors_as_jupyter_and_as_github_make_them():
 def test_of_a_path_with_a_gap_the_folder_is_looked_for(tmp_path):
     (tmp_path / "there").mkdir()
     source = 'a = f"./there/x_{n}.csv"\nb = f"./gone/x_{n}.csv"\nc = "./there/y.csv"'
-    found = [words.split(",")[0] for words in missing_files(source, tmp_path)]
+    found = sorted(words.split(",")[0] for words in missing_files(source, tmp_path))
     assert found == ["reads ./gone/x_", "reads ./there/y.csv"]
