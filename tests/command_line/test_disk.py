@@ -102,7 +102,9 @@ def test_a_full_disk_stops_a_sweep(toy_root, tmp_path, kind):
     sweep = ["sweep", "--data", str(toy_root), "--category", "weld", *SMALL, "--seeds", "0", "--out", f"{disk}/s"]
     (full,) = on_a_small_disk(kind, disk, ["fill", sweep])
     sentence = one_sentence(full["code"], full["err"])
-    assert "No space left" in sentence or "disk is full" in sentence or "larger than this system allows" in sentence
+    # Either our own writing met the limit first, or papermill's, whose error says it in the system's words.
+    said = {"mount": ("disk is full", "No space left"), "limit": ("larger than this system allows", "File too large")}
+    assert any(words in sentence for words in said[kind])
     assert not [name for name in full["files"] if ".part" in name or name.endswith((".json", ".html"))]
 
 
