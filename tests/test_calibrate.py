@@ -146,3 +146,7 @@ def test_the_object_mask_is_shown_where_one_is_used(weld):
     assert mask_picture(plan(weld, "patchcore", shots=2, options=SMALL), weld) is None
     figure = mask_picture(plan(weld, "anomalydino", shots=2, options=DINO | {"mask": "always"}), weld)
     assert len([ax for ax in figure.axes if ax.images]) == 2
+
+
+def test_of_a_method_that_trains_nothing_is_forecast(weld):
+    assert forecast([(plan(weld, "stfpm", options={"resize": 64, "steps": 1}), weld)]) is None

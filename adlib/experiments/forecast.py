@@ -18,6 +18,7 @@ from adlib import plots
 from adlib.data import Dataset
 from adlib.data.images import read_image
 from adlib.detectors.masking import mask_test, object_mask
+from adlib.detectors.training import TrainedDetector
 from adlib.experiments.calibrate import HELD_OUT
 from adlib.experiments.protocol import Protocol
 from adlib.experiments.run import HERE, Machine, build
@@ -51,6 +52,8 @@ class Forecast:
 def forecast(runs: Sequence[tuple[Protocol, Dataset]], machine: Machine = HERE, at_a_time: int = 1) -> Forecast | None:
     """Cost of runs that share a cache of features; None for no runs. One picture of each method is measured.
 
+    Methods that train are left out: they keep no bank, and one picture does not tell how long they take.
+
     runs: protocols with the data set of their category; at_a_time: how many run side by side, each with its bank.
     Raises InputError where the first reference cannot be read.
     """
@@ -64,6 +67,8 @@ def forecast(runs: Sequence[tuple[Protocol, Dataset]], machine: Machine = HERE, 
         if first is None:  # `run` says so
             continue
         detector = build(protocol, machine)
+        if isinstance(detector, TrainedDetector):  # no bank, and what training costs one picture does not tell
+            continue
         rotations = len(detector.reference_angles)
         forward, search, patches, values = _measure(detector, first)
         views = len({path for run in same for path in _references(*run)}) * rotations
