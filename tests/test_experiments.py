@@ -10,9 +10,10 @@ import pytest
 
 from adlib.data import load_dataset
 from adlib.detectors.patchcore import OFFICIAL
-from adlib.detectors.registry import DETECTORS
+from adlib.detectors.registry import DETECTORS, make_detector
 from adlib.errors import InputError
 from adlib.evaluation import image_metrics, pixel_metrics
+from adlib.experiments.choices import Choices
 from adlib.experiments.methods import method_options
 from adlib.experiments.notebook import check_parameters, declared_names
 from adlib.experiments.protocol import Protocol
@@ -53,6 +54,19 @@ def test_every_value_changes_the_hash(protocol, change):
 
 def test_other_pictures_are_other_data(weld):
     assert data_digest(weld) != data_digest(replace(weld, samples=weld.samples[1:]))
+
+
+@pytest.mark.parametrize("method", sorted(DETECTORS))
+def test_without_a_backbone_a_method_takes_its_own(weld, method):
+    own = make_detector(method).backbone
+    assert plan(weld, method).backbone == own == Choices().protocol(weld, method, shots=4).backbone
+
+
+def test_choices_shape_the_protocol(weld):
+    choices = Choices(backbone="pixels", resolution=96, settings={"width": 8}, split_seed=3, map_frame="network")
+    protocol = choices.protocol(weld, "reverse_distillation", shots=None, seed=2)
+    assert (protocol.backbone, protocol.split_seed, protocol.map_frame, protocol.seed) == ("pixels", 3, "network", 2)
+    assert (protocol.options["resize"], protocol.options["width"]) == (96, 8)
 
 
 def test_unknown_and_impossible_values_are_named(weld, protocol):

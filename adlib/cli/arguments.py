@@ -27,7 +27,7 @@ def machine_arguments(parser: argparse.ArgumentParser) -> None:
 
 def protocol_arguments(parser: argparse.ArgumentParser) -> None:
     """What is computed, beyond data, method, shots and seeds: the same for one run and for a sweep of many."""
-    parser.add_argument("--backbone", default="efficientnet_lite0")
+    parser.add_argument("--backbone", help="the frozen network (default: the method's)")
     parser.add_argument("--resolution", type=int, help="shorter side in pixels (default: the method's)")
     parser.add_argument("--preprocess", default="agnostic", help="AnomalyDINO: agnostic (default), informed or none")
     parser.add_argument("--selection", default="slice", help="how shots are drawn: slice (default) or random")
@@ -45,6 +45,12 @@ def protocol_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--false-alarms", type=float, default=0.05, metavar="RATE", help="share of good images a threshold may exceed"
     )
+
+
+def chosen(options: argparse.Namespace) -> dict[str, Any]:
+    """What `protocol_arguments` and `machine_arguments` read, as arguments of `Choices`."""
+    names = ("selection", "backbone", "weights", "device", "resolution", "preprocess", "split_seed", "map_frame")
+    return {name: getattr(options, name) for name in (*names, "official")} | {"settings": settings(options.set)}
 
 
 def settings(pairs: Sequence[str]) -> dict[str, Any]:

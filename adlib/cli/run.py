@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from adlib.cli.announce import announce
-from adlib.cli.arguments import data_arguments, machine_arguments, protocol_arguments, settings
+from adlib.cli.arguments import chosen, data_arguments, machine_arguments, protocol_arguments
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -25,35 +25,15 @@ def add(commands: argparse._SubParsersAction) -> None:
 def _run(options: argparse.Namespace) -> None:
     from adlib.data import load_dataset
     from adlib.experiments.calibrate import check_rate, explain
-    from adlib.experiments.methods import method_options
-    from adlib.experiments.run import Machine, fit_and_save, plan, run
+    from adlib.experiments.choices import Choices
+    from adlib.experiments.run import fit_and_save, run
     from adlib.experiments.store import ResultStore
     from adlib.features.cache import TensorCache
 
     dataset = load_dataset(options.data, options.category, options.layout, options.split_seed)
-    machine = Machine(options.weights, options.device)
-    chosen = method_options(
-        options.method,
-        dataset.name,
-        options.category or dataset.categories[0],
-        options.backbone,
-        resolution=options.resolution,
-        preprocess=options.preprocess,
-        shots=options.shots,
-        official=options.official,
-    )
-    protocol = plan(
-        dataset,
-        options.method,
-        backbone=options.backbone,
-        shots=options.shots,
-        selection=options.selection,
-        seed=options.seed,
-        split_seed=options.split_seed,
-        map_frame=options.map_frame,
-        options=chosen | settings(options.set),
-        machine=machine,
-    )
+    choices = Choices(**chosen(options))
+    machine = choices.machine
+    protocol = choices.protocol(dataset, options.method, options.shots, options.seed)
     check_rate(options.false_alarms)
     store = ResultStore(options.results)
     if options.save or protocol not in store:

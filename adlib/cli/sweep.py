@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from adlib.cli.announce import announce
-from adlib.cli.arguments import data_arguments, machine_arguments, protocol_arguments, settings
+from adlib.cli.arguments import chosen, data_arguments, machine_arguments, protocol_arguments
 from adlib.errors import InputError
 
 
@@ -44,18 +44,9 @@ def _sweep(options: argparse.Namespace) -> None:
         methods=tuple(options.method),
         shots=tuple(options.shots),
         seeds=tuple(options.seeds),
-        selection=options.selection,
         layout=options.layout,
-        backbone=options.backbone,
-        weights=options.weights,
-        device=options.device,
-        resolution=options.resolution,
-        preprocess=options.preprocess,
-        split_seed=options.split_seed,
-        map_frame=options.map_frame,
-        official=options.official,
-        settings=settings(options.set),
         workers=options.workers,
+        **chosen(options),
     )
     check_rate(options.false_alarms)
     waiting = [(p, job.dataset) for job in jobs(sweep) for p in job.protocols if p not in sweep.store]

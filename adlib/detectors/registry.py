@@ -21,13 +21,23 @@ DETECTORS: dict[str, type[Detector]] = {
 
 def make_detector(name: str, **parameters: Any) -> Detector:
     """A detector by its name; InputError on an unknown method or on a parameter that it does not take."""
-    if name not in DETECTORS:
-        raise InputError(f"Unknown method {name!r}; choose one of {', '.join(sorted(DETECTORS))}.")
-    known = DETECTORS[name].parameter_defaults()
+    cls = _detector(name)
+    known = cls.parameter_defaults()
     unknown = sorted(set(parameters) - set(known))
     if unknown:
         raise InputError(f"{name} takes no parameter {unknown[0]!r}; it takes {', '.join(known)}.")
-    return DETECTORS[name](**parameters)
+    return cls(**parameters)
+
+
+def default_backbone(name: str) -> str:
+    """The backbone that a method takes where none is named; InputError on an unknown method."""
+    return _detector(name).parameter_defaults()["backbone"]
+
+
+def _detector(name: str) -> type[Detector]:
+    if name not in DETECTORS:
+        raise InputError(f"Unknown method {name!r}; choose one of {', '.join(sorted(DETECTORS))}.")
+    return DETECTORS[name]
 
 
 def load_detector(path: str, weights: str | None = None, device: str | None = None) -> Detector:

@@ -15,7 +15,7 @@ import pandas as pd
 from adlib.data import Dataset, Sample
 from adlib.data.images import content_key, read_mask
 from adlib.detectors.base import Detector, Predictions
-from adlib.detectors.registry import make_detector
+from adlib.detectors.registry import default_backbone, make_detector
 from adlib.errors import InputError
 from adlib.evaluation import image_metrics, pixel_metrics
 from adlib.experiments.calibrate import FALSE_ALARM_RATE, at_rate, calibrate, check_rate, threshold_from
@@ -61,7 +61,7 @@ def plan(
     dataset: Dataset,
     method: str,
     *,
-    backbone: str = "efficientnet_lite0",
+    backbone: str | None = None,
     shots: int | None = None,
     selection: str = "slice",
     seed: int = 0,
@@ -72,11 +72,12 @@ def plan(
 ) -> Protocol:
     """The protocol of a run on one category of a data set. Raises InputError on anything it cannot mean.
 
-    options: parameters of the method, see its class; split_seed: the seed `load_dataset` was given.
+    backbone: None for the method's own; options: parameters of the method, see its class; split_seed: the seed
+    `load_dataset` was given.
     """
     if len(dataset.categories) != 1:
         raise InputError(f"{dataset.name} has several categories: {', '.join(dataset.categories)}; choose one.")
-    options = dict(options or {})
+    options, backbone = dict(options or {}), backbone or default_backbone(method)
     check_settings(method, options)
     network = make_detector(
         method, backbone=backbone, weights=machine.weights, device=machine.device, **options

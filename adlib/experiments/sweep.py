@@ -11,17 +11,17 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from adlib.data import Dataset, load_dataset
 from adlib.errors import InputError
-from adlib.experiments.methods import method_options
+from adlib.experiments.choices import Choices
 from adlib.experiments.protocol import Protocol
-from adlib.experiments.run import Machine, build, plan
+from adlib.experiments.run import build
 from adlib.experiments.store import ResultStore
 from adlib.experiments.warm import drawn, scored, share_distances
 from adlib.features.cache import TensorCache
@@ -32,12 +32,11 @@ NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "22_shot_sweep.ipynb"
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Sweep(Choices):
     """Which runs, and where they go.
 
     data: "elpv", "toy" or a folder; categories: () for all; out: folder of results/ and notebooks/; workers:
-    notebooks at a time; settings: more parameters of the methods, which win over what `method_options` chooses; the
-    rest as in `plan` and `method_options`.
+    notebooks at a time; the rest as in `Choices`.
     """
 
     data: str
@@ -46,17 +45,7 @@ class Sweep:
     methods: tuple[str, ...] = ("patchcore", "anomalydino")
     shots: tuple[int, ...] = (1, 2, 4, 8, 16)
     seeds: tuple[int, ...] = (0, 1, 2)
-    selection: str = "slice"
     layout: str = "auto"
-    backbone: str = "efficientnet_lite0"
-    weights: str | None = None
-    device: str | None = None
-    resolution: int | None = None
-    preprocess: str = "agnostic"
-    split_seed: int = 0
-    map_frame: str = "original"
-    official: bool = False
-    settings: Mapping[str, Any] = field(default_factory=dict)
     workers: int = 2
 
     def __post_init__(self) -> None:
@@ -66,11 +55,6 @@ class Sweep:
                 raise InputError(f"{name} must be given, each value once; they are {list(values)}.")
         if self.workers < 1:
             raise InputError(f"workers must be at least 1, not {self.workers}.")
-
-    @property
-    def machine(self) -> Machine:
-        """Where it runs."""
-        return Machine(self.weights, self.device)
 
     @property
     def store(self) -> ResultStore:
@@ -106,27 +90,7 @@ def jobs(sweep: Sweep) -> list[Job]:
     for dataset in datasets:
         for method in sweep.methods:
             for shots in sorted(sweep.shots, reverse=True):
-                options = method_options(
-                    method,
-                    dataset.name,
-                    dataset.categories[0],
-                    sweep.backbone,
-                    resolution=sweep.resolution,
-                    preprocess=sweep.preprocess,
-                    shots=shots,
-                    official=sweep.official,
-                )
-                first = plan(
-                    dataset,
-                    method,
-                    backbone=sweep.backbone,
-                    shots=shots,
-                    selection=sweep.selection,
-                    split_seed=sweep.split_seed,
-                    map_frame=sweep.map_frame,
-                    options=options | dict(sweep.settings),
-                    machine=sweep.machine,
-                )
+                first = sweep.protocol(dataset, method, shots)
                 for seed in sweep.seeds:
                     if shots:
                         dataset.few_shot(shots, seed, sweep.selection)
