@@ -22,8 +22,23 @@ SMALL = {
     "padim": {"resize": 128, "dims": 40},
     "gaussian": {"resize": 96},
     "spade": {"resize": 128},
+    "deep_svdd": {"resize": 96, "steps": 40, "batch": 4},
+    "patch_svdd": {"resize": 128, "steps": 40, "batch": 2, "dims": 32},
     "stfpm": {"resize": 96, "steps": 40, "batch": 4},
     "reverse_distillation": {"resize": 96, "steps": 40, "batch": 4, "width": 16},
+    "autoencoder": {
+        "loss": "l2",
+        "resize": 64,
+        "steps": 150,
+        "batch": 4,
+        "learning_rate": 0.01,
+        "width": 8,
+        "depth": 3,
+    },
+    "vae": {"resize": 64, "steps": 150, "batch": 4, "learning_rate": 0.01, "width": 8, "depth": 3},
+    "draem": {"resize": 64, "steps": 40, "width": 8, "depth": 3},
+    "fastflow": {"resize": 96, "steps": 30, "batch": 4, "couplings": 4},
+    "cflow": {"resize": 96, "steps": 30, "batch": 4, "couplings": 4},
     "anomalydino": {"resize": 96, "rotate": False, "mask": "never"},
 }
 

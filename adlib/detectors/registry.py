@@ -3,19 +3,42 @@
 from typing import Any
 
 from adlib.detectors.anomalydino import AnomalyDINO
+from adlib.detectors.autoencoder import Autoencoder
 from adlib.detectors.base import Detector, read_model
+from adlib.detectors.cflow import CFLOW
+from adlib.detectors.deep_svdd import DeepSVDD
+from adlib.detectors.draem import DRAEM
+from adlib.detectors.fastflow import FastFlow
 from adlib.detectors.gaussian import Gaussian
 from adlib.detectors.padim import PaDiM
+from adlib.detectors.patch_svdd import PatchSVDD
 from adlib.detectors.patchcore import PatchCore
 from adlib.detectors.patchcore_ivfpq import PatchCoreIVFPQ
 from adlib.detectors.reverse_distillation import ReverseDistillation
 from adlib.detectors.spade import SPADE
 from adlib.detectors.stfpm import STFPM
+from adlib.detectors.vae import VAE
 from adlib.errors import InputError
 
 DETECTORS: dict[str, type[Detector]] = {
     cls.name: cls
-    for cls in (PatchCore, AnomalyDINO, SPADE, PaDiM, PatchCoreIVFPQ, Gaussian, STFPM, ReverseDistillation)
+    for cls in (
+        PatchCore,
+        AnomalyDINO,
+        SPADE,
+        PaDiM,
+        PatchCoreIVFPQ,
+        Gaussian,
+        DeepSVDD,
+        PatchSVDD,
+        STFPM,
+        ReverseDistillation,
+        FastFlow,
+        CFLOW,
+        Autoencoder,
+        VAE,
+        DRAEM,
+    )
 }
 
 

@@ -11,6 +11,7 @@ from adlib.plots.images import contact_sheet, gallery, overlay, picture_rows
 from adlib.plots.pictures import png_data_uri
 from adlib.plots.plane import points
 from adlib.plots.scores import roc_and_pr, score_histogram
+from adlib.plots.standings import rank_diagram, score_grid
 from adlib.plots.style import DEFECTIVE, GOOD, PALETTE, chinese_font, use_style
 
 __all__ = [
@@ -32,7 +33,9 @@ __all__ = [
     "picture_rows",
     "png_data_uri",
     "points",
+    "rank_diagram",
     "roc_and_pr",
+    "score_grid",
     "score_histogram",
     "tidy",
     "use_style",

@@ -1,0 +1,94 @@
+"""DRAEM (Zavrtanik, Kristan & Skocaj 2021, 'DRAEM: A Discriminatively Trained Reconstruction Embedding'; chapter 07).
+
+Good pictures get made-up defects: foreign texture on a mask of Perlin noise. One network, an autoencoder, learns to
+repair them; a second, a U-Net, gets the picture and its repair side by side and learns to say where the defect was. The
+second replaces the plain difference: it has learned which differences count.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from adlib.detectors.autoencoder import apart
+from adlib.detectors.training import Maps, TrainedDetector
+from adlib.errors import InputError
+from adlib.features.extract import ImageFeatures
+from adlib.features.pixels import PIXELS
+from adlib.networks.unet import Hourglass, check_shape
+from adlib.synthesis.pasting import TEXTURES, made_up_defects
+
+FOCUS = 2.0  # exponent of the focal loss
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DRAEM(TrainedDetector):
+    """A network that repairs made-up defects and a U-Net that finds them; it works on pixels and has no backbone.
+
+    width, depth: of both networks, see `Hourglass`; textures: what is pasted, see `made_up_defects`. Patch scores: the
+    probability of a defect, pixel by pixel. Image score: the maximum of the map smoothed by `sigma`.
+    The paper works at 256 pixels, with 128 and 64 channels at full resolution, for 700 epochs, on textures from DTD,
+    and turns good pictures at random; here it is small networks, some epochs, and the textures of `pasting`.
+    """
+
+    name: ClassVar[str] = "draem"
+
+    backbone: str = "pixels"
+    resize: int | None = 128
+    steps: int = 1000
+    learning_rate: float = 1e-3
+    patience: int = 20
+    sigma: float = 2.0
+    width: int = 16
+    depth: int = 4
+    textures: str = "both"
+
+    def _check(self) -> None:
+        super()._check()
+        check_shape(self.width, self.depth)
+        if self.textures not in TEXTURES:
+            raise InputError(f"Unknown kind of textures {self.textures!r}; choose one of {', '.join(TEXTURES)}.")
+
+    def _layers(self) -> tuple[str, ...]:
+        return tuple(self.layers or (PIXELS,))
+
+    def _build(self) -> nn.Module:
+        return RepairAndCompare(self.width, self.depth)
+
+    def _loss(self, network: nn.Module, maps: Maps) -> Tensor:
+        good = maps[PIXELS]
+        spoiled, masks = made_up_defects(good, self.textures)
+        repaired, logits = network(spoiled)
+        repair = apart(good, repaired, "l2").mean() + apart(good, repaired, "ssim").mean()
+        return repair + focal_loss(logits, masks)
+
+    def _score(self, features: ImageFeatures) -> tuple[float, Tensor]:
+        _, logits = self.network_(features.maps[PIXELS][None])
+        grid = logits[0, 0].sigmoid()
+        return features.frame.network_map(grid.cpu().numpy(), self.sigma).max(), grid
+
+
+class RepairAndCompare(nn.Module):
+    """The two networks: without skip connections the one that repairs, with all of them the one that compares."""
+
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__()
+        self.repair = Hourglass(3, 3, width, depth)
+        self.compare = Hourglass(6, 1, width, depth, skips=depth)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, h, w) RGB in [0, 1] -> repaired pictures of that shape, and logits (B, 1, h, w): defect or not."""
+        repaired = self.repair(pictures)
+        return repaired, self.compare(torch.cat([pictures, repaired], dim=1))
+
+
+def focal_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """Mean of -(1 - p)^2 log p, p being the probability given to the truth (Lin et al. 2017): sure pixels count little.
+
+    logits: any shape; masks: bool of the same. Most pixels are good and soon sure; without the factor they would drown
+    the few of the defects.
+    """
+    surprise = F.binary_cross_entropy_with_logits(logits, masks.to(logits.dtype), reduction="none")
+    return ((1 - (-surprise).exp()) ** FOCUS * surprise).mean()

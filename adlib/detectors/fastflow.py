@@ -1,0 +1,46 @@
+"""FastFlow (Yu et al. 2021, 'FastFlow: Unsupervised Anomaly Detection and Localization via 2D Normalizing Flows').
+
+Chapter 05. One flow a level of the feature pyramid, on whole maps: its subnets are convolutions, 3 x 3 and 1 x 1 in
+turn, so what a vector is expected to be depends on its neighbours. What the flow cannot bring near the middle of the
+standard normal is anomalous.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from adlib.detectors.flow import FlowDetector
+from adlib.detectors.stfpm import on_finest_grid
+from adlib.detectors.training import Maps
+from adlib.features.extract import ImageFeatures
+from adlib.networks.coupling import Flow, convolutions
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class FastFlow(FlowDetector):
+    """Convolutional flows, one a level; see `FlowDetector` for the parameters.
+
+    Patch scores: 1 - exp(-|z|^2 / 2C), in [0, 1], of z with C channels, a mean over the levels on the finest grid. As
+    in public implementations the log-determinant counts in training and not in the score. They start from each
+    channel's mean and spread; here the flow starts from the whole covariance.
+    """
+
+    name: ClassVar[str] = "fastflow"
+
+    def _flow(self, channels: int) -> Flow:
+        hidden = self._hidden(channels)
+        return Flow(channels, [convolutions(hidden, (3, 1)[number % 2]) for number in range(self.couplings)])
+
+    def log_likelihoods(self, network: nn.Module, maps: Maps) -> Maps:
+        """Level -> share of each position in the log-density of the whole map, in nats a channel, (B, h, w)."""
+        return {layer: flow.log_likelihood(maps[layer]) / maps[layer].shape[1] for layer, flow in network.items()}
+
+    def _score(self, features: ImageFeatures) -> tuple[float, Tensor]:
+        energies = {}
+        for layer, flow in self.network_.items():
+            latent, _ = flow(features.maps[layer][None])
+            energies[layer] = 1 - torch.exp(-0.5 * latent.square().mean(1))
+        grid = on_finest_grid(energies)[0].mean(0)
+        return features.frame.network_map(grid.cpu().numpy(), self.sigma).max(), grid

@@ -1,0 +1,65 @@
+"""The variational autoencoder (Kingma & Welling 2014, 'Auto-Encoding Variational Bayes'), as a detector (chapter 07).
+
+The bottleneck carries a Gaussian at each place and no longer a value: noise is added in training, and a penalty keeps
+the Gaussians near the standard one. What the noise drowns is not worth carrying, so detail is lost, and with it
+whatever a defect consists of.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from adlib.detectors.autoencoder import Autoencoder, apart
+from adlib.detectors.training import Maps
+from adlib.errors import InputError
+from adlib.features.pixels import PIXELS
+from adlib.networks.unet import Hourglass
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class VAE(Autoencoder):
+    """An autoencoder whose bottleneck is noisy in training. All else is as in `Autoencoder`.
+
+    kl_weight: of the divergence from the standard Gaussian, in nats a value of the picture, beside the loss of a pixel.
+    Sampling happens in training only: pictures are scored by what comes of the Gaussians' means.
+    """
+
+    name: ClassVar[str] = "vae"
+
+    loss: str = "l2"
+    kl_weight: float = 1e-2
+
+    def _check(self) -> None:
+        super()._check()
+        if self.kl_weight < 0:
+            raise InputError(f"kl_weight is the weight of a penalty, at least 0, not {self.kl_weight}.")
+
+    def _build(self) -> nn.Module:
+        return NoisyHourglass(3, 3, self.width, self.depth, self.bottleneck, self.skips)
+
+    def _loss(self, network: nn.Module, maps: Maps) -> Tensor:
+        pixels = maps[PIXELS]
+        deepest, passed = network.encode(pixels)
+        mean, log_variance = network.gaussians(deepest)
+        code = mean + torch.randn_like(mean) * (0.5 * log_variance).exp() if network.training else mean
+        nats = divergence(mean, log_variance).sum() / pixels.numel()
+        return apart(pixels, network.decode(code, passed), self.loss).mean() + self.kl_weight * nats
+
+
+class NoisyHourglass(Hourglass):
+    """An `Hourglass` whose code is the mean of a Gaussian, the logarithm of its variance coming beside it."""
+
+    def __init__(self, inputs: int, outputs: int, width: int, depth: int, bottleneck: int, skips: int = 0) -> None:
+        super().__init__(inputs, outputs, width, depth, bottleneck, skips)
+        self.spread = nn.Conv2d(self.deepest, bottleneck, 1)
+
+    def gaussians(self, deepest: Tensor) -> tuple[Tensor, Tensor]:
+        """Means and logarithms of the variances, each of the code's shape."""
+        return self.squeeze(deepest), self.spread(deepest).clamp(-10, 10)  # e^10 would be no number of use
+
+
+def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of N(mean, variance) from N(0, 1) in nats, value by value; 0 where they are equal."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)

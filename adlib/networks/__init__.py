@@ -1,0 +1,1 @@
+"""Networks that several detectors train: what they are made of, apart from what they are trained for."""

@@ -1,0 +1,94 @@
+"""Many methods on many data sets: a grid of values, and average ranks with a critical difference (chapter 14)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from adlib.errors import InputError
+from adlib.plots.figure import new_figure, tidy
+from adlib.plots.style import FAINT, FONT_SIZE, GOOD, INK, shorten, showable, styled
+
+_PALE_TO_BLUE = LinearSegmentedColormap.from_list("pale to blue", ["#FFFFFF", "#8FC1E3"])
+_GAP = "#F0F0F0"
+
+
+@styled
+def score_grid(table: pd.DataFrame, *, title: str = "", missing: str = "not run", decimals: int = 3) -> Figure:
+    """A table as a picture: a cell a value, the darker the better within its column; gaps grey, with a word.
+
+    table: methods as index, data sets as columns, higher is better, NaN where there is no value.
+    The best value of a column is bold, equals all of them. Raises InputError on an empty table.
+    """
+    if table.empty:
+        raise InputError("there is nothing to draw; pass at least one method and one data set.")
+    values = table.to_numpy(float)
+    figure, axes = new_figure(1.9 + 0.85 * table.shape[1], 0.9 + 0.27 * table.shape[0])
+    ax = axes[0, 0]
+    rounded = np.round(values, decimals)
+    best = [column[~np.isnan(column)].max(initial=-np.inf) for column in rounded.T]
+    places = table.rank(method="average", pct=True).to_numpy(float)  # by rank: one bad method would bleach the others
+    for row, column in np.ndindex(values.shape):
+        value = values[row, column]
+        known = np.isfinite(value)
+        colour = _PALE_TO_BLUE(places[row, column]) if known else _GAP
+        ax.fill_between([column, column + 1], row, row + 1, color=colour, edgecolor="white", linewidth=1.2)
+        ax.text(
+            column + 0.5,
+            row + 0.5,
+            f"{value:.{decimals}f}" if known else missing,
+            ha="center",
+            va="center",
+            fontsize=FONT_SIZE - 1 if known else FONT_SIZE - 2,
+            color=INK if known else FAINT,
+            fontweight="bold" if known and rounded[row, column] == best[column] else "normal",
+        )
+    tidy(ax, title=title)
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    ax.set_xlim(0, table.shape[1])
+    ax.set_ylim(table.shape[0], 0)
+    ax.set_xticks(np.arange(table.shape[1]) + 0.5, [showable(shorten(name, 14)) for name in table.columns])
+    ax.set_yticks(np.arange(table.shape[0]) + 0.5, [showable(shorten(name, 28)) for name in table.index])
+    ax.tick_params(length=0)
+    ax.xaxis.tick_top()
+    return figure
+
+
+@styled
+def rank_diagram(
+    ranks: pd.DataFrame, difference: float, groups: Sequence[tuple[int, int]], *, title: str = ""
+) -> Figure:
+    """Average ranks, best on top, with what a test cannot tell apart joined by bars at the right (Demšar 2006).
+
+    ranks: methods as columns, a row a data set, 1 is best. A large dot is a method's mean with its number, a faint one
+    its rank on one data set. difference: the critical one, drawn above to scale. groups: (first, last) places in the
+    order of rising means, as from `adlib.evaluation.comparison.groups`. Raises InputError on gaps and empty tables.
+    """
+    if ranks.empty or ranks.isna().any(axis=None):
+        raise InputError(
+            "average ranks need at least one method and a rank on every data set; leave out what has none."
+        )
+    means = ranks.mean().sort_values(kind="stable")
+    figure, axes = new_figure(7.4, 1.2 + 0.3 * len(means))
+    ax = axes[0, 0]
+    for row, (method, mean) in enumerate(means.items()):
+        ax.plot(ranks[method], np.full(len(ranks), row), "o", color=GOOD, alpha=0.25, markersize=5, markeredgewidth=0)
+        ax.plot([mean], [row], "o", color=GOOD, markersize=9, markeredgecolor="white")
+        place = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": FONT_SIZE - 1}
+        ax.annotate(f"{mean:.1f}", (1.01, row), **place)
+    beside = ax.get_yaxis_transform()  # x in shares of the axes, y a row
+    for number, (first, last) in enumerate(groups):
+        x = 1.09 + 0.02 * number
+        ax.plot([x, x], [first - 0.25, last + 0.25], color=INK, linewidth=2.5, transform=beside, clip_on=False)
+    ax.errorbar([1 + difference / 2], [-1], xerr=difference / 2, color=INK, capsize=4, elinewidth=1.8)
+    above = {"xytext": (0, 5), "textcoords": "offset points", "ha": "left", "va": "bottom", "fontsize": FONT_SIZE - 1}
+    ax.annotate(f"critical difference {difference:.1f}", (1, -1), **above)
+    label = "rank, 1 is best (large: mean, small: data sets); bars at the right join what is not told apart"
+    tidy(ax, title=title, x_label=label, grid="x")
+    ax.set_yticks(range(len(means)), [showable(shorten(method, 28)) for method in means.index])
+    ax.set_ylim(len(means) - 0.4, -2.1)
+    ax.set_xlim(0.5, max(len(means), 1 + difference) + 0.5)
+    return figure
