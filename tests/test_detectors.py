@@ -51,7 +51,12 @@ def nuts(toy_root):
     return sorted((folder / "train/good").iterdir()), sorted((folder / "test/good").iterdir()), defective
 
 
-@pytest.fixture(scope="module", params=sorted(DETECTORS))
+# Those that train longest, each with a file of tests of its own, are left out of the fast part.
+LONG = {"autoencoder", "cflow", "draem", "patch_svdd", "vae"}
+METHODS = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in sorted(DETECTORS)]
+
+
+@pytest.fixture(scope="module", params=METHODS)
 def name(request) -> str:
     if request.param == "patchcore_ivfpq":
         pytest.importorskip("faiss", reason="faiss-cpu is an optional extra")

@@ -129,6 +129,7 @@ def test_shots_and_seeds_share_distances_and_score_with_the_bits_of_separate_run
         assert all(np.array_equal(a, b) for a, b in grids)
 
 
+@pytest.mark.slow
 def test_patchcore_by_the_command_line(toy_root, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = ["reproduce", "patchcore", "--data", str(toy_root), "--category", "nut"]

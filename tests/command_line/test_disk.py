@@ -14,6 +14,8 @@ from adlib.cli import main
 from adlib.experiments.store import ResultStore
 from adlib.files import write_json
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).with_name("small_disk.py")
 
 
