@@ -1,9 +1,11 @@
 """Coresets and nearest neighbours: plain ways against `adlib.bank`, in one run, with covering radii and peak memory.
 
-    python benchmarks/bank.py [--data FEATURES.pt] [--points 40000] [--size 2000] [--rounds 3]
+    python benchmarks/bank.py [--bottle FOLDER] [--mtd FOLDER] [--points 40000] [--size 2000] [--rounds 3]
 
-FEATURES.pt: a float32 tensor (N, D), read with weights_only. Without it the features are drawn: clusters of a decaying
-spectrum. Further cases are Gaussian noise, points of which each stands there 20 times, and neighbours in noise.
+FOLDER: MVTec AD's folder, and that of Magnetic Tile Defects. Their good pictures become EfficientNet-Lite0 patches,
+256 pixels cropped to 224, which are also thinned whole (`adlib` alone: the plain way takes many minutes there). Without
+--bottle the features are drawn: clusters of a decaying spectrum. Further cases are Gaussian noise, points of which each
+stands there 20 times, and neighbours in noise.
 Plain greedy: one product of all points with the newest centre a pick, in float32. Plain neighbours: float32 products
 with chunks of the bank, and the smallest of each. faiss and anomalib are measured too where they are installed.
 The rounds alternate between the ways; the table shows the fastest of each, since other programs can only slow them.
@@ -21,6 +23,10 @@ import torch
 from torch import Tensor
 
 from adlib.bank import covering_radius, greedy_coreset, nearest
+from adlib.data import load_dataset
+from adlib.features.backbones import load_backbone
+from adlib.features.extract import FeatureSpec, extract
+from adlib.features.patches import Preprocess, patch_vectors
 
 Way = Callable[[], object]
 
@@ -31,6 +37,14 @@ def drawn_features(n: int, dims: int, seed: int = 0) -> Tensor:
     places = torch.randn(200, dims, generator=generator) @ axes
     rows = places[torch.randint(200, (n,), generator=generator)]
     return rows + 0.5 * torch.randn(n, dims, generator=generator) @ axes
+
+
+def real_features(folder: str, category: str, pooling: str = "mean") -> Tensor:
+    """Patches of all good training pictures of a category."""
+    good = [s.path for s in load_dataset(folder, category).few_shot(None)]
+    spec = FeatureSpec(("blocks2", "blocks4"), Preprocess(256, crop=224))
+    found = extract(load_backbone("efficientnet_lite0"), good, spec, show_progress=True, label=category)
+    return torch.cat([patch_vectors(picture.maps, 3, pooling)[0] for picture in found])
 
 
 def plain_greedy(points: Tensor, size: int, first: int) -> Tensor:
@@ -71,9 +85,9 @@ def fastest(ways: dict[str, Way], rounds: int) -> tuple[dict[str, float], dict[s
 
 
 def show(case: str, seconds: dict[str, float], notes: dict[str, str]) -> None:
-    plain = seconds["plain"]
     for name, value in seconds.items():
-        print(f"| {case} | {name} | {value:.3f} | {value / plain:.3f} | {notes.get(name, '')} |", flush=True)
+        ratio = f"{value / seconds['plain']:.3f}" if "plain" in seconds else ""
+        print(f"| {case} | {name} | {value:.3f} | {ratio} | {notes.get(name, '')} |", flush=True)
 
 
 def compare_coresets(case: str, points: Tensor, size: int, rounds: int) -> None:
@@ -91,6 +105,12 @@ def compare_coresets(case: str, points: Tensor, size: int, rounds: int) -> None:
     same = results["adlib"] == results["plain"]
     notes["adlib"] += f", {float(same.float().mean()):.1%} of the plain sequence"
     show(f"{case}: {size} of {len(points)} x {points.shape[1]}", seconds, notes)
+
+
+def thin_whole(case: str, points: Tensor, share: float, rounds: int) -> None:
+    size = int(share * len(points))
+    seconds, _ = fastest({"adlib": lambda: greedy_coreset(points, size, show_progress=False)}, rounds)
+    show(f"{case}: {size} of {len(points)} x {points.shape[1]}", seconds, {})
 
 
 def compare_neighbours(queries: Tensor, bank: Tensor, rounds: int) -> None:
@@ -121,6 +141,13 @@ def report_added_memory(points: Tensor, size: int, answer) -> None:
     answer.put(peak_memory() - before)
 
 
+def show_added_memory(case: str, points: Tensor, size: int) -> None:
+    if not Path("/proc/self/clear_refs").exists():
+        return
+    added, own = added_memory(points, size), points.numel() * points.element_size()
+    print(f"| {case}: memory | adlib | | | adds {added / 1e6:.0f} MB to {own / 1e6:.0f}: {1 + added / own:.2f} |")
+
+
 def added_memory(points: Tensor, size: int) -> int:
     context = multiprocessing.get_context("spawn")
     answer = context.Queue()
@@ -133,23 +160,23 @@ def added_memory(points: Tensor, size: int) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", help="float32 tensor (N, D) saved with torch.save")
-    parser.add_argument("--points", type=int, default=40_000, help="a random choice of so many; 0: all")
+    parser.add_argument("--bottle", help="folder of MVTec AD, with its category bottle")
+    parser.add_argument("--mtd", help="folder of Magnetic Tile Defects")
+    parser.add_argument("--points", type=int, default=40_000, help="a random choice of so many")
     parser.add_argument("--size", type=int, default=2_000, help="centres")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["features", "hard", "neighbours"], help="one part alone")
+    parser.add_argument("--only", choices=["features", "hard", "neighbours", "whole"], help="one part alone")
     options = parser.parse_args()
 
-    points = torch.load(options.data, weights_only=True) if options.data else drawn_features(options.points, 152)
-    if options.points and options.points < len(points):
+    bottle = real_features(options.bottle, "bottle") if options.bottle else None
+    points = drawn_features(options.points, 152) if bottle is None else bottle
+    if options.points < len(points):
         points = points[torch.randperm(len(points), generator=torch.Generator().manual_seed(1))[: options.points]]
     size, dims = min(options.size, len(points)), points.shape[1]
     print("| case | way | seconds | ratio to plain | |\n|---|---|---|---|---|")
     if options.only in (None, "features"):
         compare_coresets("features", points, size, options.rounds)
-    if options.only in (None, "features") and Path("/proc/self/clear_refs").exists():
-        added, own = added_memory(points, size), points.numel() * points.element_size()
-        print(f"| features: memory | adlib | | | adds {added / 1e6:.0f} MB to {own / 1e6:.0f}: {1 + added / own:.2f} |")
+        show_added_memory("features", points, size)
     if options.only in (None, "hard"):
         noise = torch.randn(20_000, dims, generator=torch.Generator().manual_seed(0))
         compare_coresets("noise", noise, 1_000, options.rounds)
@@ -160,6 +187,15 @@ def main() -> None:
         compare_neighbours(
             torch.randn(1024, 384, generator=generator), torch.randn(131_072, 384, generator=generator), options.rounds
         )
+    if options.only in (None, "whole"):
+        if bottle is not None:
+            thin_whole("bottle", bottle, 0.1, options.rounds)
+            show_added_memory("bottle", bottle, len(bottle) // 50)
+            thin_whole("bottle, official pooling", real_features(options.bottle, "bottle", "official"), 0.1, 1)
+        if options.mtd:
+            tiles = real_features(options.mtd, "mtd")
+            thin_whole("tiles", tiles, 0.01, options.rounds)
+            show_added_memory("tiles", tiles, len(tiles) // 500)
 
 
 if __name__ == "__main__":

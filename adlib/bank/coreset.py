@@ -4,6 +4,7 @@ Greedy k-center (Gonzalez 1985, 'farthest-first traversal'): the next centre is 
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -15,7 +16,8 @@ from adlib.progress import progress
 
 SKETCH_SHARE = 10  # the sketch takes a tenth of the memory of the points
 SMALLEST_POOL, LARGEST_POOL, MOST_PICKS = 32, 512, 128
-ROWS = 2048  # points a step on a CPU: their products with the new centres stay in the cache
+ROWS = 2048  # points a product on a CPU: their products with the new centres stay in the cache
+BLOCK = 16 * ROWS  # points whose bounds are made, and whose changes are carried out, together
 
 
 def coreset_size(n: int, share: float) -> int:
@@ -170,27 +172,27 @@ class _Cover:
     def __init__(self, points: Tensor, squared: Tensor) -> None:
         self.points, self.squared = points, squared
         n, dims = points.shape
-        self.rows = ROWS if points.device.type == "cpu" else 16 * ROWS
+        self.rows = ROWS if points.device.type == "cpu" else BLOCK
         self.error = product_error(points)
         self.changes = 1.0  # distances changed by one new centre in the last round, as a share of the points
         self.mean = points.mean(0)
         self.mean_length = torch.linalg.vector_norm(self.mean)
         width = dims // SKETCH_SHARE
         self.sketch_error = points.new_tensor(self.error * math.sqrt(max(width, 1)))
-        self.sketch = points.new_empty(n, width) if width > 2 else None
+        # The last column is 1: half a centre's squared length then joins the product for nothing.
+        self.sketch = points.new_ones(n, width + 1) if width > 2 else None
         # Made once: temporary tensors of ever other sizes would leave holes in the heap.
         self.products = points.new_empty(min(n, self.rows) * MOST_PICKS)
         self.chosen = points.new_empty(min(n, self.rows), dims)
         self.half_lengths = points.new_empty(n)  # half the squared length of the centred points
         basis = self._principal_axes(width - 1) if width > 2 else None
-        for start in range(0, n, self.rows):
-            part = slice(start, min(start + self.rows, n))
-            centred = torch.sub(points[part], self.mean, out=self.chosen[: part.stop - start])
+        for part in _slices(0, n, self.rows):
+            centred = torch.sub(points[part], self.mean, out=self.chosen[: part.stop - part.start])
             self.half_lengths[part] = torch.linalg.vecdot(centred, centred) / 2
             if self.sketch is not None:
                 coordinates = centred @ basis
-                self.sketch[part, :-1] = coordinates
-                self.sketch[part, -1] = torch.addmm(centred, coordinates, basis.T, alpha=-1).norm(dim=1)
+                self.sketch[part, :-2] = coordinates
+                self.sketch[part, -2] = torch.addmm(centred, coordinates, basis.T, alpha=-1).norm(dim=1)
 
     def _principal_axes(self, count: int) -> Tensor:
         """(D, count) orthonormal columns. Every choice is exact; a sample's principal axes make the bound tight."""
@@ -203,23 +205,24 @@ class _Cover:
 
     def add(self, new: Tensor) -> None:
         """Make the points `new` (m,) centres."""
+        changed = 0
         # Directly a point and a centre cost about a fifth of what a change costs in the other way.
         if self.changes > 0.2:
-            changed = 0
             for index in new:
                 distances = _distances_to_one(self.points, self.points[index])
                 changed = changed + (distances < self.squared).sum()
                 torch.minimum(self.squared, distances, out=self.squared)
         else:
-            rows, columns = self._candidates(new)
-            distances = direct_squared_distances(self.points, rows, self.points[new], columns)
-            self.squared.scatter_reduce_(0, rows, distances, "amin")
-            changed = len(rows)
+            centres = self.points[new]
+            for rows, columns in self._candidates(new):
+                distances = direct_squared_distances(self.points, rows, centres, columns)
+                self.squared.scatter_reduce_(0, rows, distances, "amin")
+                changed += len(rows)
         self.changes = float(changed) / (len(self.points) * len(new))
         self.squared[new] = -1
 
-    def _candidates(self, new: Tensor) -> tuple[Tensor, Tensor]:
-        """Pairs (point, column of `new`) that hold all new nearest centres: two (pairs,) int64 tensors.
+    def _candidates(self, new: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Pairs (point, column of `new`) that hold all new nearest centres: two (pairs,) int64 tensors a block.
 
         With x and c centred, |x - c|^2 < d^2 says |c|^2/2 - x.c < d^2/2 - |x|^2/2, and so do the sketches.
         """
@@ -229,49 +232,57 @@ class _Cover:
         shifted = centre_half + centres @ self.mean
         reach = (2 * centre_half.max()).sqrt()
         sketched = self.sketch is not None
-        centre_sketch = self.sketch[new] if sketched else None
-        found_rows, found_columns = [], []
-        for start in range(0, len(self.points), self.rows):
-            part = slice(start, min(start + self.rows, len(self.points)))
-            half = self.half_lengths[part]
-            distance = self.squared[part].clamp(min=0).sqrt_().to(half.dtype)
+        centre_sketch = None
+        if sketched:
+            centre_sketch = self.sketch[new].neg_()
+            centre_sketch[:, -1] = centre_half
+        for block in _slices(0, len(self.points), BLOCK):
+            half = self.half_lengths[block]
+            distance = self.squared[block].clamp(min=0).sqrt_().to(half.dtype)
             scale = (2 * half).sqrt_().add_(reach)
-            limit = torch.addcmul(distance, scale, self.sketch_error).square_().div_(2).sub_(half)
-            rounding = scale.add_(self.mean_length).square_().mul_(self.error)
-            rounding += torch.finfo(torch.float32).tiny  # where squares of tiny values vanish
-            limit += rounding
-            rows, full = None, self.points[part]
-            if sketched:
-                # A row a centre: the smallest over centres is then taken over whole rows at a time.
-                values = self._room(len(new), len(limit))
-                torch.addmm(centre_half[:, None], centre_sketch, self.sketch[part].T, alpha=-1, out=values)
-                rows = (values.amin(0) <= limit).nonzero().squeeze(1)
-                if not len(rows):
-                    continue
-                if start == 0 and len(rows) > 0.6 * len(limit):
-                    sketched = False  # the bound is loose this round (early, or noise): it costs more than it spares
-                limit, rounding = limit[rows], rounding[rows]
-                full = torch.index_select(full, 0, rows, out=self.chosen[: len(rows)])
-            values = self._room(len(new), len(full))
-            torch.addmm(shifted[:, None], centres, full.T, alpha=-1, out=values)
-            best = values.amin(0)
-            kept = (best <= limit).nonzero().squeeze(1)
-            # Of the new centres a point may come to, only those as near as the nearest, up to rounding.
-            near = values.index_select(1, kept) <= (best[kept] + 2 * rounding[kept])
-            columns, which = near.nonzero(as_tuple=True)
-            kept = kept[which]
-            found_rows.append((kept if rows is None else rows[kept]) + start)
-            found_columns.append(columns)
-        nothing = new[:0]
-        return torch.cat([nothing, *found_rows]), torch.cat([nothing, *found_columns])
+            limits = torch.addcmul(distance, scale, self.sketch_error).square_().div_(2).sub_(half)
+            roundings = scale.add_(self.mean_length).square_().mul_(self.error)
+            roundings += torch.finfo(torch.float32).tiny  # where squares of tiny values vanish
+            limits += roundings
+            found_rows, found_columns = [], []
+            for part in _slices(block.start, block.stop, self.rows):
+                inside = slice(part.start - block.start, part.stop - block.start)
+                limit, rounding = limits[inside], roundings[inside]
+                rows, full = None, self.points[part]
+                if sketched:
+                    values = self._room(len(limit), len(new))
+                    torch.mm(self.sketch[part], centre_sketch.T, out=values)
+                    rows = (values.amin(1) <= limit).nonzero().squeeze(1)
+                    if not len(rows):
+                        continue
+                    if part.start == 0 and len(rows) > 0.6 * len(limit):
+                        sketched = False  # a loose bound (early, or noise) costs more than it spares this round
+                    limit, rounding = limit[rows], rounding[rows]
+                    full = torch.index_select(full, 0, rows, out=self.chosen[: len(rows)])
+                values = self._room(len(full), len(new))
+                torch.addmm(shifted, full, centres.T, alpha=-1, out=values)
+                best = values.amin(1)
+                kept = (best <= limit).nonzero().squeeze(1)
+                # Of the new centres a point may come to, only those as near as the nearest, up to rounding.
+                near = values.index_select(0, kept) <= (best[kept] + 2 * rounding[kept])[:, None]
+                which, columns = near.nonzero(as_tuple=True)
+                kept = kept[which]
+                found_rows.append((kept if rows is None else rows[kept]) + part.start)
+                found_columns.append(columns)
+            if found_rows:
+                yield torch.cat(found_rows), torch.cat(found_columns)
 
-    def _room(self, centres: int, rows: int) -> Tensor:
-        return self.products[: centres * rows].view(centres, rows)
+    def _room(self, rows: int, centres: int) -> Tensor:
+        return self.products[: rows * centres].view(rows, centres)
+
+
+def _slices(start: int, stop: int, step: int) -> list[slice]:
+    return [slice(first, min(first + step, stop)) for first in range(start, stop, step)]
 
 
 def _distances_to_one(points: Tensor, centre: Tensor) -> Tensor:
     """(N,) float64 squared distances of all points to one."""
-    rows = max(1, 2**18 // points.shape[1]) if points.device.type == "cpu" else 2**16
+    rows = max(1, 2**16 // points.shape[1]) if points.device.type == "cpu" else 2**16
     centre = centre.double()
     distances = torch.empty(len(points), dtype=torch.float64, device=points.device)
     # One workspace and one result: small results kept between large temporaries would leave holes in the heap, which
@@ -288,8 +299,9 @@ def _checked_points(points: Tensor, size: int) -> Tensor:
         raise InputError(f"Points must be a floating (N, D) tensor, not {points.dtype} of shape {tuple(points.shape)}.")
     _check_size(len(points), size)
     for start in range(0, len(points), ROWS):
-        # NaN compares as false: `< 1e15` refuses NaN, infinity and values whose squares float32 cannot hold
-        if not bool((points[start : start + ROWS].abs() < 1e15).all()):
+        smallest, largest = points[start : start + ROWS].aminmax()
+        # NaN compares as false: this refuses NaN, infinity and values whose squares float32 cannot hold
+        if not (-1e15 < float(smallest) and float(largest) < 1e15):
             raise InputError(
                 f"Points {start} to {min(start + ROWS, len(points)) - 1} hold NaN, infinity or a value beyond 1e15; "
                 f"leave such points out."

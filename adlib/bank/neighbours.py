@@ -14,7 +14,8 @@ from adlib.errors import InputError
 from adlib.progress import progress
 
 BYTE_BUDGET = 256 * 2**20
-CHUNK = 4096  # bank rows a product: its result stays in the processor's cache for the search
+CHUNK = 1024  # bank rows a product: they and its result stay in the processor's cache for the search
+GPU_CHUNK = 8192
 QUERIES = 1024  # query rows a product
 ALIGNMENT = 64  # bytes; see `GroupedBank`
 NEAR_ZERO = 1e-2  # squared distances below this share of the squared lengths are computed anew, directly
@@ -38,7 +39,7 @@ def nearest(
         raise InputError(f"k must be a whole number from 1 to the {len(bank)} rows of the bank, not {k!r}.")
     distances = queries.new_empty(len(queries), k)
     indices = torch.empty(len(queries), k, dtype=torch.int64, device=queries.device)
-    step = max(1, min(QUERIES, byte_budget // (8 * min(CHUNK, len(bank)))))
+    step = max(1, min(QUERIES, byte_budget // (8 * min(_chunk(bank), len(bank)))))
     waiting = [slice(i, min(i + step, len(queries))) for i in range(0, len(queries), step)][::-1]
     with progress(total=len(queries), label="neighbours", unit="patch", show=show_progress) as bar:
         while waiting:
@@ -107,7 +108,7 @@ class GroupedBank:
 
 def direct_squared_distances(points: Tensor, rows: Tensor, centres: Tensor, columns: Tensor) -> Tensor:
     """float64 sums of squared differences of the pairs (points[rows], centres[columns]): (pairs,)."""
-    step = max(1, 2**17 // points.shape[1]) if points.device.type == "cpu" else 2**16
+    step = max(1, 2**16 // points.shape[1]) if points.device.type == "cpu" else 2**16
     squared = torch.empty(len(rows), dtype=torch.float64, device=points.device)
     for start in range(0, len(rows), step):  # into one tensor: a list of parts leaves the heap full of holes
         part = slice(start, start + step)
@@ -127,19 +128,25 @@ def product_error(like: Tensor) -> float:
 
 def _candidates(queries: Tensor, bank: Tensor, k: int, byte_budget: int) -> tuple[Tensor, Tensor] | None:
     """Pairs (query, bank row) that hold the k nearest of every query; None where they exceed the budget."""
-    offset = bank[:: max(1, len(bank) // CHUNK)].mean(0)  # any offset is right; near the mean, rounding is small
+    chunk = min(_chunk(bank), len(bank))
+    offset = bank[:: max(1, len(bank) // chunk)].mean(0)  # any offset is right; near the mean, rounding is small
     queries = queries - offset
     lengths = queries.square().sum(1).sqrt_()
+    share = product_error(bank)
     limit = bank.new_full((len(queries), k), torch.inf)  # the k smallest upper bounds so far, ascending
     found: list[tuple[Tensor, Tensor, Tensor]] = []
     count = 0
-    for start in range(0, len(bank), CHUNK):
-        rows = bank[start : start + CHUNK] - offset
-        half = rows.square().sum(1).div_(2)
-        values = torch.addmm(half, queries, rows.T, alpha=-1)  # half the squared distance, less |query|^2 / 2
+    # Made once: fresh memory for every product would cost more than the search in it.
+    products, centred = bank.new_empty(len(queries) * chunk), bank.new_empty(chunk, bank.shape[1])
+    for start in range(0, len(bank), chunk):
+        rows = bank[start : start + chunk]
+        rows = torch.sub(rows, offset, out=centred[: len(rows)])
+        half = torch.linalg.vecdot(rows, rows).div_(2)
+        values = products[: len(queries) * len(rows)].view(len(queries), len(rows))
+        torch.addmm(half, queries, rows.T, alpha=-1, out=values)  # half the squared distance, less |query|^2 / 2
         smallest = values.amin(1)
-        error = (lengths + (2 * half.amax()).sqrt_()).square_().mul_(product_error(bank))
-        if not bool((smallest.isfinite() & error.isfinite()).all()):
+        error = (lengths + (2 * half.amax()).sqrt_()).square_().mul_(share)
+        if not bool((smallest + error).isfinite().all()):
             raise InputError(
                 f"Rows {start} to {start + len(rows) - 1} of the bank hold NaN or infinity; leave them out."
             )
@@ -162,6 +169,10 @@ def _candidates(queries: Tensor, bank: Tensor, k: int, byte_budget: int) -> tupl
     query, column, lower = (torch.cat(parts) for parts in zip(*found, strict=True))
     keep = lower <= limit[query, -1]
     return query[keep], column[keep]
+
+
+def _chunk(bank: Tensor) -> int:
+    return CHUNK if bank.device.type == "cpu" else GPU_CHUNK
 
 
 def _decide(queries: Tensor, bank: Tensor, k: int, query: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:

@@ -143,6 +143,8 @@ def rotate(image: Image.Image, angle: float) -> Image.Image:
 def printable(path: str | os.PathLike) -> str:
     """A path as one printable line, whatever bytes its name holds."""
     text = os.fsdecode(path).encode("utf-8", "backslashreplace").decode("utf-8")
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

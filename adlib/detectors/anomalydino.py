@@ -125,9 +125,11 @@ class AnomalyDINO(Detector):
                     continue
                 self.fit(block, cache)
                 self._grouped_bank()  # made here, once, and not by two threads at a time
-                items = self._features(waiting, (0,), cache)
-                for item, columns in one_core_each(lambda item: (item, self.reference_distances(item)), items):
-                    shared.add(item.key, keys, columns, grid_size(item.maps), item.frame)
+
+                def measure(item: ImageFeatures, keys: list[str] = keys) -> None:
+                    shared.add(item.key, keys, self.reference_distances(item), grid_size(item.maps), item.frame)
+
+                for _ in one_core_each(measure, self._features(waiting, (0,), cache)):
                     bar.update()
 
     def reference_distances(self, features: ImageFeatures) -> Tensor:
@@ -156,7 +158,7 @@ class AnomalyDINO(Detector):
             found = shared.minimum(content_key(image), self.references_)
             return None if found is None else self._finished(*found)
 
-        return list(one_core_each(look, images))
+        return [look(image) for image in images]
 
     def _shared(self, cache: TensorCache | None) -> DistanceColumns | None:
         if cache is None:

@@ -28,7 +28,7 @@ class DistanceColumns:
         """(patches,) distance of each patch to the nearest of the references, grid, frame; None without a column."""
         known, entry = self._read(picture)
         place = {key: number for number, key in enumerate(known)}
-        if not all(key in place for key in references):
+        if not place.keys() >= set(references):
             return None
         distances = entry["distances"][:, [place[key] for key in references]].amin(dim=1)
         return distances, tuple(entry["grid"].tolist()), Frame.from_tensor(entry["frame"])
@@ -44,7 +44,7 @@ class DistanceColumns:
         known, entry = self._read(picture)
         fresh = [number for number, key in enumerate(references) if key not in known]
         keys = [*known, *(references[number] for number in fresh)]
-        columns = columns[:, fresh].cpu()
+        columns = columns.cpu() if len(fresh) == len(references) else columns[:, fresh].cpu()
         self.cache.put(
             self.kind,
             picture,
@@ -58,4 +58,7 @@ class DistanceColumns:
 
     def _read(self, picture: str) -> tuple[list[str], dict[str, Tensor]]:
         entry = self.cache.get(self.kind, picture)
-        return ([bytes(row).hex() for row in entry["references"].tolist()], entry) if entry else ([], {})
+        if not entry:
+            return [], {}
+        digits = entry["references"].numpy().tobytes().hex()
+        return [digits[start : start + 64] for start in range(0, len(digits), 64)], entry
