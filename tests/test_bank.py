@@ -10,6 +10,7 @@ from torch import Tensor
 from adlib.bank import (
     GroupedBank,
     approximate_greedy_coreset,
+    coreset,
     coreset_size,
     covering_radius,
     greedy_coreset,
@@ -83,6 +84,23 @@ def test_greedy_coreset_is_the_plain_sequence(name: str) -> None:
     expected = plain_greedy(points, 700, int(picked[0]))
     # Equal points are interchangeable, so the points are compared and not their indices.
     assert torch.equal(points[picked], points[expected])
+
+
+@pytest.mark.parametrize("name", ["noise", "clusters", "duplicates"])
+def test_greedy_coreset_is_the_same_in_many_small_blocks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = POINTS[name]()
+    whole = greedy_coreset(points, 700, seed=3, show_progress=False)
+    monkeypatch.setattr(coreset, "ROWS", 100)
+    monkeypatch.setattr(coreset, "BLOCK", 700)
+    assert torch.equal(points[greedy_coreset(points, 700, seed=3, show_progress=False)], points[whole])
+
+
+def test_neighbours_are_the_same_in_many_small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    queries, bank = clusters(50, 40), clusters(3000, 40, seed=1)
+    whole = nearest(queries, bank, 5)
+    monkeypatch.setattr(neighbours, "CHUNK", 64)
+    for found, expected in zip(nearest(queries, bank, 5), whole, strict=True):
+        assert torch.equal(found, expected)
 
 
 def test_greedy_coreset_of_half_precision_points() -> None:
