@@ -51,7 +51,7 @@ def greedy_coreset(points: Tensor, size: int, seed: int = 0, show_progress: bool
 
     points: (N, D) floats, finite, |value| < 1e15; distances are Euclidean and compared in float64.
     seed: draws the first centre. Raises InputError for bad points or unless 1 <= size <= N.
-    Extra memory: a tenth of float32 points, 12 bytes a point, and a workspace of some megabytes.
+    Extra memory: a tenth of float32 points, 16 bytes a point, and a workspace of some megabytes.
 
     It is fast because nearly all distances are never computed, and exact because each of them is proved needless:
     - Lazy pool. Distances to the nearest centre only shrink. So the P farthest points are taken aside, and while the
