@@ -38,12 +38,14 @@ PAPER: dict[str, Any] = {
 # squeezed into the crop's 224 x 224 keeps the number of patches, so that only what is seen changes.
 # IVFPQ has lists, pieces and bits as the official code's approximate search; "1 probe" is what that leaves at default.
 IVFPQ = {"method": "patchcore_ivfpq", "lists": 512, "subquantizers": 64, "bits": 8}
+CODE: dict[str, Any] = {name: value for name, value in OFFICIAL.items() if name not in ("resize", "crop")}
 CHANGES: list[dict[str, Any]] = [
     {},
     {"pooling": "official"},
     {"distance": "squared"},
     {"reweight": 0},
-    {name: value for name, value in OFFICIAL.items() if name not in ("resize", "crop")},
+    CODE,
+    CODE | {"coreset": 0.1},  # as published for tiles
     {"crop": None},
     {"resize": 224, "crop": None, "aspect": "square"},
     {"resize": 224, "crop": None, "aspect": "square", "coreset": 0.1},  # what helps tiles most, together
@@ -152,7 +154,7 @@ def _is(protocol: Protocol, backbone: str, method: str, options: dict[str, Any])
 
 def _words(change: dict[str, Any]) -> str:
     if change.get("pooling") == "official" and len(change) > 1:
-        return "all switches of the official code"
+        return "all switches of the official code" + (f", coreset {change['coreset']:g}" if "coreset" in change else "")
     if "method" in change:
         return f"IVFPQ, {change['probes']} probe(s), coreset {change['coreset']:g}"
     said = ", ".join(f"{k} {'+'.join(v) if isinstance(v, tuple) else v}" for k, v in change.items())
