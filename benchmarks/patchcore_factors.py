@@ -45,7 +45,7 @@ CHANGES: list[dict[str, Any]] = [
     {"distance": "squared"},
     {"reweight": 0},
     CODE,
-    CODE | {"coreset": 0.1},  # as published for tiles
+    CODE | {"coreset": 0.1},  # with the bank that the paper has for tiles
     {"crop": None},
     {"resize": 224, "crop": None, "aspect": "square"},
     {"resize": 224, "crop": None, "aspect": "square", "coreset": 0.1},  # what helps tiles most, together
