@@ -115,6 +115,12 @@ def test_draems_first_network_has_no_way_around_and_the_second_has():
     assert repaired.shape == (2, 3, 16, 24) and logits.shape == (2, 1, 16, 24)
 
 
+def test_draems_learning_rate_falls_twice():
+    rates = [DRAEM(steps=10)._rate(step) for step in range(1, 11)]
+    assert rates == pytest.approx([1] * 8 + [0.2, 0.04])
+    assert DRAEM(steps=10, decay=1.0)._rate(10) == 1
+
+
 def test_draem_is_saved_and_loaded(tmp_path):
     found = DRAEM(**SMALL, textures="good").fit(GOOD)
     found.save(tmp_path / "model")
@@ -131,6 +137,7 @@ def test_draem_is_saved_and_loaded(tmp_path):
         (VAE, {"kl_weight": -1.0}, "kl_weight"),
         (DRAEM, {"textures": "dtd"}, "'dtd'"),
         (DRAEM, {"depth": 0}, "depth"),
+        (DRAEM, {"decay": 0.0}, "decay"),
     ],
 )
 def test_parameters_that_cannot_be_meant_are_refused(kind, wrong, said):

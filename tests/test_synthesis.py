@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from adlib.errors import InputError
-from adlib.synthesis.pasting import TEXTURES, change, made_up_defects, paste, photograph
+from adlib.synthesis.pasting import TEXTURES, change, drawn, made_up_defects, paste, photograph
 from adlib.synthesis.perlin import perlin, perlin_masks, perlin_noise
 
 
@@ -103,6 +103,15 @@ def test_textures_are_changed_beyond_recognition_and_stay_pictures():
     assert pieces.mean((1, 2, 3)).std() > 0.1  # dark ones, bright ones
     colour = (pieces - pieces.mean(1, keepdim=True)).abs().mean((1, 2, 3))
     assert 8 < (colour < 1e-6).sum() < 28 and colour.max() > 0.05  # grey ones, and coloured ones of a grey photograph
+
+
+def test_drawn_textures_are_smooth_or_rough_and_of_many_colours():
+    torch.manual_seed(0)
+    pictures = torch.stack([drawn() for _ in range(40)])
+    assert pictures.shape == (40, 3, 256, 256) and 0 <= pictures.min() and pictures.max() <= 1
+    roughness = pictures.diff(dim=3).abs().mean((1, 2, 3)) + pictures.diff(dim=2).abs().mean((1, 2, 3))
+    assert roughness.max() > 10 * roughness.min()
+    assert (pictures.mean((2, 3)).std(0) > 0.1).all()  # red, green and blue of the mean colour
 
 
 def test_an_unknown_kind_of_texture_is_named():

@@ -71,6 +71,12 @@ def test_training_stops_when_held_out_pictures_get_worse_and_keeps_the_best_weig
     assert best < spoiled.history_[-1][2]
 
 
+def test_a_detector_may_lower_its_learning_rate_on_the_way(monkeypatch):
+    early = detector(steps=10, held_out=0.0).fit(GOOD).network_.mean
+    monkeypatch.setattr(Mean, "_rate", lambda _self, step: float(step <= 10))  # AdamW's decay stops with it
+    assert torch.equal(detector(steps=40, held_out=0.0).fit(GOOD).network_.mean, early)
+
+
 def test_few_pictures_are_all_trained_on():
     assert detector(steps=20).fit(GOOD[:9]).history_[-1][2] is None
     assert detector(steps=20).fit(GOOD[:10]).history_[-1][2] is not None

@@ -21,14 +21,16 @@ from adlib.networks.unet import Hourglass, check_shape
 from adlib.synthesis.pasting import TEXTURES, made_up_defects
 
 FOCUS = 2.0  # exponent of the focal loss
+DECAYS_AFTER = (0.8, 0.9)  # shares of the training, as in the authors' code
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class DRAEM(TrainedDetector):
     """A network that repairs made-up defects and a U-Net that finds them; it works on pixels and has no backbone.
 
-    width, depth: of both networks, see `Hourglass`; textures: what is pasted, see `made_up_defects`. Patch scores: the
-    probability of a defect, pixel by pixel. Image score: the maximum of the map smoothed by `sigma`.
+    width, depth: of both networks, see `Hourglass`; textures: what is pasted, see `made_up_defects`; decay: what the
+    learning rate is multiplied by after 80% and again after 90% of the steps (0.2 in the authors' code, 1 for nothing).
+    Patch scores: the probability of a defect, pixel by pixel. Image score: the maximum of the map smoothed by `sigma`.
     The paper works at 256 pixels, with 128 and 64 channels at full resolution, for 700 epochs, on textures from DTD,
     and turns good pictures at random; here it is small networks, some epochs, and the textures of `pasting`.
     """
@@ -38,24 +40,30 @@ class DRAEM(TrainedDetector):
     backbone: str = "pixels"
     resize: int | None = 128
     steps: int = 1000
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-4
     patience: int = 20
     sigma: float = 2.0
     width: int = 16
     depth: int = 4
-    textures: str = "both"
+    textures: str = "all"
+    decay: float = 0.2
 
     def _check(self) -> None:
         super()._check()
         check_shape(self.width, self.depth)
         if self.textures not in TEXTURES:
             raise InputError(f"Unknown kind of textures {self.textures!r}; choose one of {', '.join(TEXTURES)}.")
+        if not 0 < self.decay <= 1:
+            raise InputError(f"decay is a factor above 0 and at most 1, not {self.decay}.")
 
     def _layers(self) -> tuple[str, ...]:
         return tuple(self.layers or (PIXELS,))
 
     def _build(self) -> nn.Module:
         return RepairAndCompare(self.width, self.depth)
+
+    def _rate(self, step: int) -> float:
+        return self.decay ** sum(step > share * self.steps for share in DECAYS_AFTER)
 
     def _loss(self, network: nn.Module, maps: Maps) -> Tensor:
         good = maps[PIXELS]

@@ -60,6 +60,10 @@ class TrainedDetector(Detector):
     def _loss(self, network: nn.Module, maps: Maps) -> Tensor:
         """What a batch costs, a scalar."""
 
+    def _rate(self, step: int) -> float:
+        """Share of the learning rate that a step is made with; step: from 1 on."""
+        return 1.0
+
     def _prepare(self, network: nn.Module, samples: Sequence[ImageFeatures]) -> None:
         """Before training, on the pictures to train on: what has to be known of them goes into buffers."""
 
@@ -114,6 +118,8 @@ class TrainedDetector(Detector):
         history: History = []
         with progress(total=self.steps, label="training", unit="step", show=show_progress) as bar:
             for step in range(1, self.steps + 1):
+                for group in optimiser.param_groups:
+                    group["lr"] = self.learning_rate * self._rate(step)
                 network.train()
                 loss = self._loss(network, stack([trained[i] for i in next(batches)]))
                 if not torch.isfinite(loss):

@@ -1,9 +1,10 @@
 """Foreign textures pasted into good pictures: the made-up defects that DRAEM learns from (chapter 07).
 
 Zavrtanik, Kristan & Skocaj 2021, 'DRAEM', sec. 3.3. The paper takes its textures from the Describable Textures Dataset
-(5,640 photographs, 47 kinds). That data set is not needed here: the textures are other good pictures and the three
-texture photographs that come with scikit-image (brick, grass, gravel), all strongly changed. They are fewer and less
-varied, and the detector that learns from them sees less of what a defect could be.
+(5,640 photographs, 47 kinds). That data set is not needed here: the textures are other good pictures, the three
+texture photographs that come with scikit-image (brick, grass, gravel), and drawn ones, from smooth shades to speckles,
+all strongly changed. They are less varied than photographs of 47 kinds, and the detector that learns from them sees
+less of what a defect could be.
 Numbers come from torch's generator, so `torch.manual_seed` fixes them.
 """
 
@@ -18,9 +19,11 @@ from skimage import data
 from torch import Tensor
 
 from adlib.errors import InputError
-from adlib.synthesis.perlin import perlin_masks
+from adlib.synthesis.perlin import perlin_masks, random_noise
 
-TEXTURES = ("good", "photographs", "both")
+MIXED = {"both": ("good", "photographs"), "all": ("good", "photographs", "drawn")}
+TEXTURES = ("good", "photographs", "drawn", *MIXED)
+DRAWN_SIDE = 256  # pixels of a drawn texture, before a piece is cut out
 CHANGES_EACH = 3  # random changes of colour to one texture, as in the paper
 MOST_TRANSPARENT = 0.8  # share of the good picture that may shine through
 
@@ -38,18 +41,20 @@ def made_up_defects(pictures: Tensor, textures: str = "both", share: float = 0.5
     """A batch in which some pictures got a defect, and where: (B, C, h, w) in [0, 1] and (B, 1, h, w) bool.
 
     textures: "good" takes them from the batch's other pictures, "photographs" from scikit-image's brick, grass and
-    gravel, "both" from either at random; share: of the pictures that get a defect. Raises InputError on another kind.
+    gravel, "drawn" from `drawn`; "both" from the first two at random, "all" from the three; share: of the pictures that
+    get a defect. Raises InputError on another kind.
     """
     if textures not in TEXTURES:
         raise InputError(f"Unknown kind of textures {textures!r}; choose one of {', '.join(TEXTURES)}.")
     count, device = len(pictures), pictures.device
     size = tuple(pictures.shape[2:])
     masks = perlin_masks(count, size).to(device) & (torch.rand(count, 1, 1, 1) < share).to(device)
+    kinds = MIXED.get(textures, (textures,))
     foreign = []
     for number in range(count):
-        taken = textures if textures != "both" else TEXTURES[int(torch.randint(2, ()))]
+        taken = kinds[0] if len(kinds) == 1 else kinds[int(torch.randint(len(kinds), ()))]
         other = int(torch.randint(1, max(count, 2), ()))
-        source = pictures[(number + other) % count] if taken == "good" else photograph().to(device)
+        source = pictures[(number + other) % count] if taken == "good" else _SOURCES[taken]().to(device)
         foreign.append(change(source, size))
     transparency = MOST_TRANSPARENT * torch.rand(count).to(device)
     return paste(pictures, torch.stack(foreign), masks, transparency), masks
@@ -65,6 +70,18 @@ def photograph() -> Tensor:
 def _photograph(name: str) -> Tensor:
     grey = np.asarray(getattr(data, name)(), dtype=np.float32) / 255
     return torch.from_numpy(grey).expand(3, -1, -1)
+
+
+def drawn() -> Tensor:
+    """Two random colours mixed by Perlin noise of 1 to 32 cells an axis: (3, 256, 256) in [0, 1].
+
+    With few cells the piece is a smooth shade, with many it is speckled or striped.
+    """
+    first, second = torch.rand(2, 3, 1, 1)
+    return first + (second - first) * (random_noise((DRAWN_SIDE, DRAWN_SIDE)) + 1) / 2
+
+
+_SOURCES: dict[str, Callable[[], Tensor]] = {"photographs": photograph, "drawn": drawn}
 
 
 def change(texture: Tensor, size: tuple[int, int]) -> Tensor:

@@ -54,15 +54,19 @@ def perlin_noise(size: tuple[int, int], cells: tuple[int, int], angle: float = 0
     return perlin((turned + 0.5) * counts + margin, gradients)
 
 
-def perlin_masks(count: int, size: tuple[int, int]) -> Tensor:
-    """Masks (count, 1, h, w) bool, each where noise of a random lattice exceeds 0.5.
+def random_noise(size: tuple[int, int]) -> Tensor:
+    """A picture (h, w) of noise on a random lattice: 1, 2, 4, ... 32 cells along each axis, drawn apart.
 
-    The lattice has 1, 2, 4, ... 32 cells along each axis, drawn apart, and lies turned by -90 to 90 degrees. A few
-    masks are empty: with few cells the noise may stay below.
+    The lattice lies turned by -90 to 90 degrees.
     """
-    masks = []
-    for _ in range(count):
-        cells = 2 ** torch.randint(0, LARGEST_POWER + 1, (2,))
-        angle = float(180 * torch.rand(()) - 90)
-        masks.append(perlin_noise(size, tuple(cells.tolist()), angle) > THRESHOLD)
-    return torch.stack(masks)[:, None]
+    cells = 2 ** torch.randint(0, LARGEST_POWER + 1, (2,))
+    angle = float(180 * torch.rand(()) - 90)
+    return perlin_noise(size, tuple(cells.tolist()), angle)
+
+
+def perlin_masks(count: int, size: tuple[int, int]) -> Tensor:
+    """Masks (count, 1, h, w) bool, each where noise of a random lattice (`random_noise`) exceeds 0.5.
+
+    A few masks are empty: with few cells the noise may stay below.
+    """
+    return torch.stack([random_noise(size) > THRESHOLD for _ in range(count)])[:, None]
