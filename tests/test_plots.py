@@ -534,6 +534,9 @@ def test_a_notebook_shows_charts_as_png_and_photographs_as_jpeg():
     (photo,) = example_figures()["gallery"]._repr_mimebundle_().items()
     assert chart[0] == "image/png" and chart[1].startswith(b"\x89PNG")
     assert photo[0] == "image/jpeg" and photo[1].startswith(b"\xff\xd8")
+    whole = plots.figure_to_png(example_figures()["score histogram"])
+    shown, meant = (np.asarray(Image.open(io.BytesIO(one)).convert("RGB")).astype(int) for one in (chart[1], whole))
+    assert len(chart[1]) < len(whole) / 2 and np.abs(shown - meant).mean() < 0.5
 
 
 def test_the_palette_is_told_apart_in_grey_or_by_marker():

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from adlib.plots.style import FAINT, FONT_SIZE, INK, showable, text_width
 
@@ -14,7 +15,8 @@ class NotebookFigure(Figure):
     """A matplotlib figure that pyplot does not know and that shows itself where a notebook cell ends with it.
 
     pyplot would show it twice there, and would keep every figure of a long report alive. A figure with photographs
-    shows as JPEG, which takes a quarter of the bytes in the notebook's file; a chart shows as PNG.
+    shows as JPEG, which takes a quarter of the bytes in the notebook's file; a chart shows as PNG of 256 colours, which
+    is more than a chart has but for the blends at its lines' edges, and takes a third.
     """
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, bytes]:
@@ -22,7 +24,10 @@ class NotebookFigure(Figure):
             buffer = io.BytesIO()
             self.savefig(buffer, format="jpeg", dpi=100, pil_kwargs={"quality": 90, "subsampling": 0})
             return {"image/jpeg": buffer.getvalue()}
-        return {"image/png": figure_to_png(self)}
+        chart = Image.open(io.BytesIO(figure_to_png(self))).convert("RGB")
+        buffer = io.BytesIO()
+        chart.quantize(256, dither=Image.Dither.NONE).save(buffer, format="png", optimize=True)
+        return {"image/png": buffer.getvalue()}
 
 
 def figure_to_png(figure: Figure, dpi: int = 100) -> bytes:
