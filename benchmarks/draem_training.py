@@ -81,7 +81,7 @@ class WatchedDRAEM(DRAEM):
             with torch.inference_mode():
                 repaired, logits = network(pixels)
             for name, values in (("compared", logits[0].sigmoid()), ("difference", (pixels - repaired)[0].square())):
-                maps[name].append(picture.frame.network_map(values.mean(0).numpy(), self.sigma))
+                maps[name].append(picture.frame.network_map(values.mean(0).cpu().numpy(), self.sigma))
         labels = [sample.label for sample in self.samples]
         line = {"image_auroc": image_metrics(labels, [values.max() for values in maps["compared"]])["image_auroc"]}
         for name, values in maps.items():

@@ -36,7 +36,7 @@ SMALL = {
         "depth": 3,
     },
     "vae": {"resize": 64, "steps": 150, "batch": 4, "learning_rate": 0.01, "width": 8, "depth": 3},
-    "draem": {
+    "draem": {  # at its default rate 40 steps teach it nothing
         "resize": 64,
         "steps": 40,
         "width": 8,
