@@ -1,0 +1,124 @@
+"""Pictures, maps and rows to draw, an example of every public figure, and ways to look into one."""
+
+import functools
+
+import matplotlib
+import numpy as np
+import pandas as pd
+
+from adlib import plots
+
+matplotlib.use("Agg")
+
+SIDE = 48
+CHINESE = "单个气孔_crop_3_embossed"
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def good_map(seed=0):
+    return rng(seed).gamma(2.0, 0.1, (SIDE, SIDE))
+
+
+def defective_map(seed=0, height=50.0):
+    scores = good_map(seed)
+    scores[10:20, 12:30] += height
+    return scores
+
+
+def picture(seed=0, shape=(SIDE, SIDE, 3)):
+    return rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def a_mask():
+    mask = np.zeros((SIDE, SIDE), dtype=np.uint8)
+    mask[10:20, 12:30] = 255
+    return mask
+
+
+def some_runs():
+    rows = [
+        {
+            "method": method,
+            "shots": shots,
+            "seed": seed,
+            "image_auroc": level + 0.01 * np.log2(shots) + rng(seed + shots).normal() * 0.01,
+            "pixel_auroc": level,
+        }
+        for level, method in [(0.8, "AnomalyDINO"), (0.7, "PatchCore")]
+        for shots in (1, 4, 32, 256)
+        for seed in range(3)
+    ]
+    return pd.DataFrame(rows)
+
+
+NAMES = (
+    "overlay",
+    "overlay off scale",
+    "gallery",
+    "gallery wide",
+    "gallery tall",
+    "gallery of masks",
+    "contact sheet",
+    "picture rows",
+    "learning curve",
+    "learning curves",
+    "lines",
+    "score histogram",
+    "roc and pr",
+    "method scores",
+    "ours beside published",
+    "points",
+)
+
+
+@functools.cache
+def example_figures():
+    """Every public figure, with long and Chinese names."""
+    names = ["good", CHINESE, "a_very_long_file_name_that_does_not_end_" * 3, "two\nlines"]
+    images = [picture(i) for i in range(4)]
+    maps = [good_map(0), *(defective_map(i) for i in range(3))]
+    limits = plots.colour_limits([good_map(7)])
+    masks = [None, a_mask(), a_mask(), None]
+    runs = some_runs()
+    references = {"image_auroc": {"published, " + "with a long source " * 3: {1: 0.8, 4: 0.9}, "full-shot": 0.95}}
+    pairs = pd.DataFrame({"label": names, "ours": [96.0, 97, 98, 99], "published": [95.0, 98, np.nan, 99.2]})
+    x = np.linspace(-3, 3, 20)
+    return {
+        "overlay": plots.overlay(images[0], maps[1], limits, 0.9, mask=a_mask(), title=names[2]),
+        "overlay off scale": plots.overlay(images[0], maps[1], limits, 1e6),
+        "gallery": plots.gallery(images, maps, masks, titles=names, limits=limits, threshold=0.9),
+        "gallery wide": plots.gallery(
+            [picture(1, (20, 160))] * 2, [rng(1).random((20, 160))] * 2, titles=names[:2], limits=limits
+        ),
+        "gallery tall": plots.gallery([picture(1, (90, 10))] * 5, titles=[CHINESE] * 5),
+        "gallery of masks": plots.gallery(images, masks=masks, titles=names),
+        "contact sheet": plots.contact_sheet(images * 4, names * 4),
+        "picture rows": plots.picture_rows({"input": images, CHINESE * 2: images}, names),
+        "learning curve": plots.learning_curve(runs, references=references, title=CHINESE),
+        "learning curves": plots.learning_curve(runs, ["image_auroc", "pixel_auroc", "image_auroc"]),
+        "lines": plots.lines({CHINESE: (x, x**2)}, x_label="step", y_label="loss", references={"floor": 1.0}),
+        "score histogram": plots.score_histogram([1, 2, 3.0], [2.5, 4], 2.2, title=names[2][:60]),
+        "roc and pr": plots.roc_and_pr([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9], title=CHINESE),
+        "method scores": plots.method_scores(runs.assign(method=runs["method"].map(lambda name: name * 6))),
+        "ours beside published": plots.ours_beside_published(pairs, title=CHINESE),
+        "points": plots.points(
+            {"good": rng().normal(size=(30, 2)), "单个": rng(1).normal(size=(5, 2))},
+            field=(x, x, np.hypot(*np.meshgrid(x, x))),
+            threshold=2.0,
+        ),
+    }
+
+
+def map_artists(figure):
+    return [artist for ax in figure.axes for artist in ax.images if artist.get_gid() == "anomaly map"]
+
+
+def with_gid(figure, gid):
+    return [artist for ax in figure.axes for artist in ax.get_children() if artist.get_gid() == gid]
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.findobj(matplotlib.text.Text) if text.get_text()]
