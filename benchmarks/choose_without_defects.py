@@ -4,7 +4,7 @@ Good training images are split in two: PatchCore learns from one part; the other
 a made-up defect pasted in (a small rotated scrap of another good image, its brightness shifted, as CutPaste does: Li et
 al., CVPR 2021). The setting that tells the two apart best is taken; the test set is never looked at.
 
-    python benchmarks/choose_without_defects.py --data ../shared/data/mtd --backbone resnet18 --weights FILE
+    python benchmarks/choose_without_defects.py --data path/to/mtd --backbone resnet18 --weights FILE
 """
 
 import argparse
