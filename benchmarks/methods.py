@@ -6,9 +6,10 @@
 
 The first form runs every cell of the table that has no row yet, cheap data sets first; killed, it goes on where it
 was. A cell counts as done whatever the setting of its row. The second form runs one method with a setting of its own:
-give it a --store as well, or delete the row of the other setting first, for two rows of a method confuse the comparison.
-(results/mtd_settings holds such rows, by `--set steps=300`, and `--set aspect=keep` for the Gaussian.) Without --method
-and --all the tables of what is stored are printed. VALUE is read as JSON, and as text where it is none.
+give it a --store as well, or delete the row of the other setting first, for two rows of a method confuse the
+comparison. results/mtd_settings holds such rows: `--set steps=300` of methods that train, `--set aspect=keep` of the
+Gaussian, `--set nearest_images=1` and 5 of SPADE. Without --method and --all the tables of what is stored are printed.
+VALUE is read as JSON, and as text where it is none.
 """
 
 import argparse
