@@ -20,7 +20,7 @@ from adlib.experiments.protocol import Protocol
 from adlib.experiments.report import learning_curves, summary, table, write_report
 from adlib.experiments.run import build, data_digest, plan, run
 from adlib.experiments.settings import check_settings
-from adlib.experiments.store import ResultStore, as_frame
+from adlib.experiments.store import ResultStore, as_frame, with_same_seeds
 
 SMALL = {"resize": 96}
 
@@ -209,6 +209,19 @@ def test_zero_shots_are_batched_zero_shot(weld):
 def test_too_many_shots_are_refused(weld):
     with pytest.raises(InputError, match="12 good"):
         run(plan(weld, "patchcore", shots=13, options=SMALL), weld)
+
+
+def test_methods_are_compared_over_the_same_seeds(done):
+    result, _ = done
+    cells = [("a", "patchcore", 0), ("a", "patchcore", 1), ("a", "spade", 0), ("a", "spade", 1), ("a", "vae", 1)]
+    cells += [("b", "patchcore", 0), ("b", "patchcore", 1), ("b", "spade", 0)]
+    results = [
+        replace(result, protocol=replace(result.protocol, category=category, method=method, seed=seed, options={}))
+        for category, method, seed in cells
+    ]
+    kept = [(r.protocol.category, r.protocol.method, r.protocol.seed) for r in with_same_seeds(results)]
+    assert kept == [("a", "patchcore", 1), ("a", "spade", 1), ("a", "vae", 1), ("b", "patchcore", 0), ("b", "spade", 0)]
+    assert with_same_seeds(results[3:4])[0] is results[3] and with_same_seeds([]) == []
 
 
 # --- report ------------------------------------------------------------------------------------------------------

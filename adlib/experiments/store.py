@@ -101,6 +101,21 @@ def as_frame(results: Iterable[Result]) -> pd.DataFrame:
     return pd.DataFrame([_flat(result) for result in results])
 
 
+def with_same_seeds(results: Iterable[Result]) -> list[Result]:
+    """The results of those seeds that, category by category, the most methods were run with; the others left out.
+
+    A mean over seeds compares methods only where their seeds are the same ones. A method that was run with seed 0
+    alone brings its categories down to seed 0, for all methods.
+    """
+    results = list(results)
+    if not results:
+        return []
+    frame = as_frame(results)
+    methods = frame.groupby(["dataset", "category", "seed"])["method"].transform("nunique")
+    most = methods.groupby([frame["dataset"], frame["category"]]).transform("max")
+    return [result for result, kept in zip(results, methods == most, strict=True) if kept]
+
+
 def _flat(result: Result) -> dict[str, Any]:
     protocol = result.protocol.as_dict()
     options = {f"option.{name}": str(value) for name, value in protocol.pop("options").items()}
