@@ -102,18 +102,19 @@ def as_frame(results: Iterable[Result]) -> pd.DataFrame:
 
 
 def with_same_seeds(results: Iterable[Result]) -> list[Result]:
-    """The results of those seeds that, category by category, the most methods were run with; the others left out.
+    """Of each category the results of those seeds that the same methods were run with; the others are left out.
 
-    A mean over seeds compares methods only where their seeds are the same ones. A method that was run with seed 0
-    alone brings its categories down to seed 0, for all methods.
+    A mean over seeds compares methods only where their seeds are the same ones. The methods are those of the seed that
+    has most of them, the lowest such seed among equals: a method that was run with seed 0 alone, where all others have
+    it too, brings its categories down to seed 0.
     """
     results = list(results)
-    if not results:
-        return []
-    frame = as_frame(results)
-    methods = frame.groupby(["dataset", "category", "seed"])["method"].transform("nunique")
-    most = methods.groupby([frame["dataset"], frame["category"]]).transform("max")
-    return [result for result, kept in zip(results, methods == most, strict=True) if kept]
+    methods: dict[tuple[str, str], dict[int, set[str]]] = {}
+    for p in sorted((result.protocol for result in results), key=lambda p: p.seed):
+        methods.setdefault((p.dataset, p.category), {}).setdefault(p.seed, set()).add(p.method)
+    asked = {part: max(by_seed.values(), key=len) for part, by_seed in methods.items()}  # the first of equals
+    parts = [(result.protocol.dataset, result.protocol.category) for result in results]
+    return [r for r, part in zip(results, parts, strict=True) if methods[part][r.protocol.seed] == asked[part]]
 
 
 def _flat(result: Result) -> dict[str, Any]:
