@@ -1,11 +1,12 @@
-"""How well each method finds the place, image by image: results/localisation/NAME.csv for the comparison of chapter 14.
+"""How well each method finds the place, image by image: results/localisation/CATEGORY.csv for chapters 07 and 14.
 
     python benchmarks/localisation.py [--mvtec DIR] [--mtd DIR] [--welds DIR]
 
 Pixel AUROC of a whole test set cannot be drawn anew image by image from a row. So for every defective image that has a
 mask: the AUROC of its own pixels, which is how often a pixel of the defect scores higher than a good pixel of the same
 image. Made from the patch scores that benchmarks/methods.py leaves beside its rows; they are not committed, this table
-is. Rows that are in it already, or whose patch scores are not here, are left as they are; rows of deleted results go.
+is: a line an image, a column a run, three lines of header (method, seed, hash of the protocol). Runs that are in it
+already, or whose patch scores are not here, are left as they are; columns of deleted results go.
 """
 
 import argparse
@@ -19,9 +20,10 @@ from adlib.data import load_dataset, read_image, read_mask
 from adlib.evaluation import image_metrics
 from adlib.experiments.run import build
 from adlib.experiments.store import Result
+from adlib.files import atomic_write
 
 FOLDER = Path(__file__).parents[1] / "results" / "localisation"
-COLUMNS = ["category", "method", "seed", "protocol", "image", "auroc"]
+HEADER = ["method", "seed", "protocol"]
 
 
 def main() -> None:
@@ -37,22 +39,29 @@ def main() -> None:
 
 
 def _bring_up_to_date(name: str, place: str) -> None:
-    path = FOLDER / f"{name}.csv"
-    known = pd.read_csv(path, dtype={"protocol": str}) if path.exists() else pd.DataFrame(columns=COLUMNS)
-    results = {result.protocol.hash: result for result in store_of(name).results()}
-    tables = [known[known["protocol"].isin(list(results))]]
-    for key in sorted(results.keys() - set(known["protocol"])):
-        table = _of_result(results[key], name, place)
-        print(f"{name}: {results[key].protocol.title}: {'nothing to do' if table is None else len(table)}", flush=True)
-        tables.append(table)
-    whole = pd.concat([table for table in tables if table is not None and len(table)] or [known[:0]])
-    if len(whole):
-        whole = whole.sort_values(["category", "method", "seed", "protocol", "image"], kind="stable")
-        whole.to_csv(path, index=False, float_format="%.5f", lineterminator="\n")
+    for category in PARTS[name].categories:
+        path = FOLDER / f"{category}.csv"
+        known = pd.read_csv(path, header=[0, 1, 2], index_col=0) if path.exists() else pd.DataFrame()
+        columns = {}
+        for result in store_of(name).results():
+            protocol = result.protocol
+            if protocol.category != category:
+                continue
+            key = (protocol.method, str(protocol.seed), protocol.hash)
+            column = known[key] if key in known else _of_result(result, name, place)
+            print(f"{protocol.title}: {'nothing to do' if column is None or key in known else len(column)}", flush=True)
+            if column is not None:
+                columns[key] = column
+        if not columns:
+            path.unlink(missing_ok=True)
+            continue
+        table = pd.DataFrame({key: columns[key] for key in sorted(columns)}).rename_axis(columns=HEADER).sort_index()
+        with atomic_write(path) as file:
+            table.to_csv(file, index_label="image", float_format="%.5f", lineterminator="\n")
 
 
-def _of_result(result: Result, name: str, place: str) -> pd.DataFrame | None:
-    """One line a defective image; None without masks or patch scores."""
+def _of_result(result: Result, name: str, place: str) -> pd.Series | None:
+    """A value a defective image, by its path below the data set; None without masks or patch scores."""
     protocol = result.protocol
     dataset = load_dataset(place, protocol.category, split_seed=protocol.split_seed)
     grids = store_of(name).grids(protocol)
@@ -60,7 +69,7 @@ def _of_result(result: Result, name: str, place: str) -> pd.DataFrame | None:
         return None
     detector = build(protocol)
     preprocess, window = detector.spec().preprocess, detector.spec().window
-    lines = []
+    values = {}
     for sample, grid in zip(dataset.test, grids, strict=True):
         if sample.label == 0:
             continue
@@ -68,10 +77,9 @@ def _of_result(result: Result, name: str, place: str) -> pd.DataFrame | None:
         anomaly_map = detector.assemble([0.0], [grid], [frame]).anomaly_map(0)
         mask = read_mask(sample.mask, size=frame.original[::-1])
         anomaly_map = np.where(np.isnan(anomaly_map), np.nanmin(anomaly_map), anomaly_map)
-        value = image_metrics(mask.ravel().astype(int), anomaly_map.ravel())["image_auroc"]
-        image = dataset.relative(sample)
-        lines.append((protocol.category, protocol.method, protocol.seed, protocol.hash, image, value))
-    return pd.DataFrame(lines, columns=COLUMNS).dropna()
+        auroc = image_metrics(mask.ravel().astype(int), anomaly_map.ravel())["image_auroc"]
+        values[dataset.relative(sample)] = auroc
+    return pd.Series(values, dtype=float)
 
 
 if __name__ == "__main__":
