@@ -32,6 +32,15 @@ def test_notebooks_are_executed_in_their_own_folder_and_stamped(tmp_path: Path):
     assert ran.metadata["adlib"] == refresh.digests(ran)
 
 
+def test_outputs_do_not_hang_on_the_number_of_cores_or_on_the_moment_of_a_print(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    source = "import os\n\nprint(os.environ['OMP_NUM_THREADS'], flush=True)\nprint('x', flush=True)"
+    path = notebook(tmp_path / "05_x.ipynb", source)
+    refresh.refresh_notebooks(folder=tmp_path)
+    (output,) = nbformat.read(path, as_version=4).cells[0].outputs
+    assert output.text == "1\nx\n"
+
+
 def test_only_the_named_notebooks_are_executed_and_an_unknown_name_is_an_error(tmp_path: Path):
     first, second = (notebook(tmp_path / f"0{i}_x.ipynb", "1") for i in (1, 2))
     solution = notebook(tmp_path / "solutions/02_x.ipynb", "1")

@@ -10,6 +10,7 @@ A table of the README stands between `<!-- table: NAME -->` and `<!-- end -->`; 
 
 import hashlib
 import json
+import os
 import re
 import sys
 import time
@@ -54,8 +55,12 @@ def refresh_notebooks(names: Sequence[str] = (), folder: Path = ROOT / "notebook
         for path in bar:
             notebook, began = nbformat.read(path, as_version=4), time.perf_counter()
             nbclient.NotebookClient(
-                notebook, kernel_name="python3", timeout=1200, resources={"metadata": {"path": path.parent}}
-            ).execute()
+                notebook,
+                kernel_name="python3",
+                timeout=1200,
+                coalesce_streams=True,  # else the same prints come in one piece or in several, by chance
+                resources={"metadata": {"path": path.parent}},
+            ).execute(env=os.environ | {"OMP_NUM_THREADS": "1"})  # as the tests: trainings follow the order of sums
             for cell in notebook.cells:
                 cell.metadata.pop("execution", None)  # times of day: noise in every diff
             notebook.metadata["adlib"] = digests(notebook)
