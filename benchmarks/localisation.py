@@ -1,12 +1,13 @@
-"""How well each method finds the place, image by image: results/localisation/CATEGORY.csv for chapters 07 and 14.
+"""How well each method finds the place, image by image: results/localisation/ for chapters 07 and 14.
 
     python benchmarks/localisation.py [--mvtec DIR] [--mtd DIR] [--welds DIR]
 
 Pixel AUROC of a whole test set cannot be drawn anew image by image from a row. So for every defective image that has a
 mask: the AUROC of its own pixels, which is how often a pixel of the defect scores higher than a good pixel of the same
-image. Made from the patch scores that benchmarks/methods.py leaves beside its rows; they are not committed, this table
-is: a line an image, a column a run, three lines of header (method, seed, hash of the protocol). Runs that are in it
-already, or whose patch scores are not here, are left as they are; columns of deleted results go.
+image. Made from the patch scores that benchmarks/methods.py leaves beside its rows; they are not committed, these
+tables are, PART-CATEGORY.csv each: a line an image, a column a run, three lines of header (method, seed, hash of the
+protocol). Runs that are in one already, or whose patch scores are not here, are left as they are; columns of deleted
+results go.
 """
 
 import argparse
@@ -39,19 +40,21 @@ def main() -> None:
 
 
 def _bring_up_to_date(name: str, place: str) -> None:
+    results = list(store_of(name).results())
     for category in PARTS[name].categories:
-        path = FOLDER / f"{category}.csv"
+        path = FOLDER / f"{name}-{category}.csv"  # MVTec AD has a tile, too
         known = pd.read_csv(path, header=[0, 1, 2], index_col=0) if path.exists() else pd.DataFrame()
         columns = {}
-        for result in store_of(name).results():
+        for result in results:
             protocol = result.protocol
+            key = (protocol.method, str(protocol.seed), protocol.hash)
             if protocol.category != category:
                 continue
-            key = (protocol.method, str(protocol.seed), protocol.hash)
-            column = known[key] if key in known else _of_result(result, name, place)
-            print(f"{protocol.title}: {'nothing to do' if column is None or key in known else len(column)}", flush=True)
-            if column is not None:
+            if key in known:
+                columns[key] = known[key]
+            elif (column := _of_result(result, name, place)) is not None:
                 columns[key] = column
+                print(f"{protocol.title}: {len(column)} images", flush=True)
         if not columns:
             path.unlink(missing_ok=True)
             continue
