@@ -31,13 +31,13 @@ lint: setup
 	$(BIN)/ruff format --check .
 
 notebooks: setup  ## execute every notebook anew, keep its outputs, stamp it
-	$(BIN)/python -m adlib.experiments.refresh notebooks
+	$(BIN)/python tools/refresh.py notebooks
 
 figures: sweep   ## draw figures/ anew; heat maps need what the sweep leaves in runs/elpv, so it runs where that is missing
-	$(BIN)/python -m adlib.experiments.refresh figures
+	$(BIN)/python tools/refresh.py figures
 
 readme: setup    ## fill the README's tables from results/
-	$(BIN)/python -m adlib.experiments.refresh readme
+	$(BIN)/python tools/refresh.py readme
 
 benchmarks: setup  ## speed of the library beside plain baselines; benchmarks/README.md names what needs data
 	for name in metrics bank sharing features; do $(BIN)/python benchmarks/$$name.py || exit 1; done

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from adlib.data import Dataset, load_dataset
-from adlib.experiments.methods import DEEP_LAYERS
-from adlib.experiments.papers import own_rows
+from adlib.experiments.execution import Machine, plan, run
+from adlib.experiments.presets import DEEP_LAYERS
 from adlib.experiments.protocol import Protocol
-from adlib.experiments.run import Machine, plan, run
+from adlib.experiments.shared_work import share_distances
 from adlib.experiments.store import ResultStore
-from adlib.experiments.warm import share_distances
 from adlib.features.cache import TensorCache
+from adlib.papers.compare import own_rows
 from adlib.progress import progress
 
 RESULTS = Path(__file__).parents[1] / "results"

@@ -10,7 +10,7 @@ import argparse
 import pandas as pd
 
 from adlib.data import load_dataset
-from adlib.experiments.run import plan, run
+from adlib.experiments.execution import plan, run
 from adlib.features.cache import TensorCache
 from adlib.progress import progress
 

@@ -24,7 +24,7 @@ from methods import SAME_METHOD
 
 from adlib.data import load_dataset
 from adlib.detectors.registry import DETECTORS, default_backbone, make_detector
-from adlib.experiments.methods import method_options
+from adlib.experiments.presets import method_options
 
 TABLE = Path(__file__).parents[1] / "results" / "costs.csv"
 

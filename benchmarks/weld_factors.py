@@ -25,14 +25,14 @@ from adlib.data import Dataset, Sample, load_dataset, read_image, read_mask
 from adlib.data.fetch.weld_tiles import emboss
 from adlib.detectors.scores import top_share_mean
 from adlib.experiments.calibrate import held_out_good
-from adlib.experiments.methods import method_options
+from adlib.experiments.execution import Machine, build, plan, run
+from adlib.experiments.presets import method_options
 from adlib.experiments.protocol import Protocol
-from adlib.experiments.report import table
-from adlib.experiments.run import Machine, build, plan, run
 from adlib.experiments.store import ResultStore, as_frame
 from adlib.features.cache import TensorCache
 from adlib.files import atomic_write
 from adlib.progress import progress
+from adlib.reports.tables import table
 
 ROOT = Path(__file__).parents[1]
 PLAIN, EMBOSSED = "welds", "welds_embossed"

@@ -1,7 +1,7 @@
 """What a committed notebook owes its reader: `problems(path)` says what is wrong, a sentence each.
 
 Nothing is executed here. nbval executes every notebook and compares what it prints; the stamp (`metadata.adlib`, see
-`adlib.experiments.refresh.digests`) shows what nbval cannot see: code that changed and prints the same, and a picture,
+`tools.refresh.digests`) shows what nbval cannot see: code that changed and prints the same, and a picture,
 or an output that is not compared, that was put in by hand.
 """
 
@@ -19,7 +19,7 @@ import notebook_code
 import notebook_text
 from nbformat import NotebookNode
 
-from adlib.experiments.refresh import digests
+from tools.refresh import digests
 
 LARGEST = 1_000_000  # bytes
 LONGEST_CELL = 20  # lines of code
@@ -70,7 +70,7 @@ def stamp_problems(notebook: NotebookNode) -> Iterator[str]:
     """Whether code and outputs are still those of the last execution."""
     stamp, now = notebook.metadata.get("adlib"), digests(notebook)
     if stamp is None:
-        yield "carries no stamp of its execution; execute it with `python -m adlib.experiments.refresh notebooks`"
+        yield "carries no stamp of its execution; execute it with `python -m tools.refresh notebooks`"
         return
     if stamp.get("code_sha256") != now["code_sha256"]:
         yield "has code that changed since it was executed"

@@ -14,13 +14,14 @@ from adlib.detectors.registry import DETECTORS, make_detector
 from adlib.errors import InputError
 from adlib.evaluation import image_metrics, pixel_metrics
 from adlib.experiments.choices import Choices
-from adlib.experiments.methods import method_options
+from adlib.experiments.execution import build, data_digest, plan, run
 from adlib.experiments.notebook import check_parameters, declared_names
+from adlib.experiments.presets import method_options
 from adlib.experiments.protocol import Protocol
-from adlib.experiments.report import learning_curves, summary, table, write_report
-from adlib.experiments.run import build, data_digest, plan, run
 from adlib.experiments.settings import check_settings
 from adlib.experiments.store import ResultStore, as_frame, with_same_seeds
+from adlib.reports.page import write_report
+from adlib.reports.tables import learning_curves, summary, table
 
 SMALL = {"resize": 96}
 

@@ -6,7 +6,7 @@ import nbformat
 import notebook_text
 import pytest
 
-from adlib.experiments.refresh import notebook_files
+from tools.refresh import notebook_files
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "benchmarks").glob("*.md")]

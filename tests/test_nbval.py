@@ -10,7 +10,7 @@ import pytest
 import sample_notebooks
 from notebook_rules import code_cells, read, stamp_problems
 
-from adlib.experiments.refresh import refresh_notebooks
+from tools.refresh import refresh_notebooks
 
 SANITIZE = Path(__file__).with_name("nbval_sanitize.cfg")
 PARAMETERS, FORGED, TABLE, REMOVED, CHANGED, DRIFTING, REPHRASED, PICTURE, CLOCK, ADDRESS = range(10)

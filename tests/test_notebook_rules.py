@@ -11,7 +11,7 @@ import sample_notebooks
 from notebook_code import missing_files, unused_names
 from notebook_rules import code_cells, problems, read
 
-from adlib.experiments.refresh import digests, refresh_notebooks
+from tools.refresh import digests, refresh_notebooks
 
 
 @pytest.fixture(scope="module")

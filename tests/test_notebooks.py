@@ -8,7 +8,7 @@ import yaml
 from notebook_rules import code_cells, problems, read
 
 from adlib.experiments.notebook import declared_names
-from adlib.experiments.refresh import notebook_files
+from tools.refresh import notebook_files
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = notebook_files(ROOT / "notebooks")

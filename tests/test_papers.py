@@ -11,11 +11,11 @@ from adlib.cli import main
 from adlib.data.fetch import mvtec
 from adlib.detectors.patchcore import OFFICIAL
 from adlib.errors import InputError
-from adlib.experiments.papers import PAPERS, comparison, differences, own_rows, setups
-from adlib.experiments.papers_page import as_html, as_markdown, write_page
 from adlib.experiments.protocol import Protocol
-from adlib.experiments.published import CATEGORIES, ENSEMBLE, published, setting
 from adlib.experiments.store import Result, ResultStore
+from adlib.papers.catalogue import CATEGORIES, ENSEMBLE, published, setting
+from adlib.papers.compare import PAPERS, comparison, differences, own_rows, setups
+from adlib.papers.page import as_html, as_markdown, write_page
 
 RESULTS = Path(__file__).parents[1] / "results"
 ALL = tuple(mvtec.PUBLISHED)
@@ -44,7 +44,7 @@ MEAN = {"variant": "wide_resnet50_2 224px 25%", "category": "mean", "metric": "i
 
 
 def test_the_packaged_numbers_are_all_there_are(shared):
-    packaged = files("adlib.experiments").joinpath("published.csv").read_bytes()
+    packaged = files("adlib.papers").joinpath("published.csv").read_bytes()
     assert packaged == (shared / "published/published.csv").read_bytes()
 
 

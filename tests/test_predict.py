@@ -17,10 +17,10 @@ from adlib.data.images import read_image
 from adlib.detectors.registry import load_detector, make_detector
 from adlib.detectors.tiled import score_picture
 from adlib.errors import InputError
-from adlib.experiments import predict as module
-from adlib.experiments.overlays import paint
-from adlib.experiments.predict import COLUMNS, predict_files
 from adlib.features.tiles import Blend, tile_boxes, tile_starts
+from adlib.inspection import predict as module
+from adlib.inspection.overlays import paint
+from adlib.inspection.predict import COLUMNS, predict_files
 
 # --- tiles -------------------------------------------------------------------------------------------------------
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from adlib.errors import InputError
-from adlib.experiments.published import published
-from adlib.experiments.refresh import TABLES, refreshed_readme
+from adlib.papers.catalogue import published
+from tools.refresh import TABLES, refreshed_readme
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -9,9 +9,9 @@ import sample_notebooks
 
 from adlib.data import load_dataset
 from adlib.errors import InputError
-from adlib.experiments import refresh
-from adlib.experiments.run import plan, run
+from adlib.experiments.execution import plan, run
 from adlib.experiments.store import ResultStore
+from tools import refresh
 
 ROOT = Path(__file__).parents[1]
 

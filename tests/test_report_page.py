@@ -10,10 +10,10 @@ import pytest
 
 from adlib import plots
 from adlib.data import load_dataset
-from adlib.experiments.report import rate_of_page, write_report
-from adlib.experiments.report_pictures import recall_by_defect
-from adlib.experiments.run import plan, run
+from adlib.experiments.execution import plan, run
 from adlib.experiments.store import ResultStore
+from adlib.reports.figures import recall_by_defect
+from adlib.reports.page import rate_of_page, write_report
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 

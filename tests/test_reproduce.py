@@ -16,10 +16,10 @@ from adlib.detectors.anomalydino import AnomalyDINO
 from adlib.detectors.patchcore import OFFICIAL, PatchCore
 from adlib.download import DownloadError
 from adlib.errors import InputError
-from adlib.experiments.reproduce import Reproduction, check_data, reproduce
-from adlib.experiments.run import Machine
+from adlib.experiments.execution import Machine
+from adlib.experiments.shared_work import drawn, scored
 from adlib.experiments.store import ResultStore
-from adlib.experiments.warm import drawn, scored
+from adlib.papers.reproduction import Reproduction, check_data, reproduce
 
 RESULTS = Path(__file__).parents[1] / "results/bottle_patchcore"
 SMALL = {"backbones": ("efficientnet_lite0",), "categories": ("weld",)}
@@ -117,7 +117,7 @@ def test_shots_and_seeds_share_distances_and_score_with_the_bits_of_separate_run
     pictures = len(scored(protocols, dataset.category("weld")))
     # four references in all; every picture is looked at once in each of the two modes
     assert len(drawn(protocols, dataset.category("weld"))) == 4 and together == 2 * pictures
-    monkeypatch.setattr("adlib.experiments.reproduce.share_distances", lambda *_: None)
+    monkeypatch.setattr("adlib.papers.reproduction.share_distances", lambda *_: None)
     apart = replace(wanted, results=tmp_path / "apart")
     assert reproduce(apart, dataset, show_progress=False) == protocols
     assert len(computed) - together >= 2 * 4 * len(dataset.category("weld").test)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from adlib.data import Dataset
+    from adlib.experiments.execution import Machine
     from adlib.experiments.protocol import Protocol
-    from adlib.experiments.run import Machine
 
 
 def announce(runs: "Sequence[tuple[Protocol, Dataset]]", machine: "Machine", folder: Path, at_a_time: int = 1) -> None:

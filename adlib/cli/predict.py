@@ -24,7 +24,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from adlib.experiments.predict import predict_files
+    from adlib.inspection.predict import predict_files
 
     counts = predict_files(
         options.model,

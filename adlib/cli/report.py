@@ -19,11 +19,11 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from adlib.experiments.report import GROUP, table
     from adlib.experiments.store import ResultStore, as_frame
+    from adlib.reports.tables import GROUP, table
 
     if options.paper:
-        from adlib.experiments.papers_page import print_page
+        from adlib.papers.page import print_page
 
         print_page(options.paper, options.folders or [options.results or Path("results")], options.out)
         return

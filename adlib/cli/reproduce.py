@@ -26,9 +26,9 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def _reproduce(options: argparse.Namespace) -> None:
-    from adlib.experiments.papers_page import print_page
-    from adlib.experiments.reproduce import Reproduction, check_data, reproduce
-    from adlib.experiments.run import Machine
+    from adlib.experiments.execution import Machine
+    from adlib.papers.page import print_page
+    from adlib.papers.reproduction import Reproduction, check_data, reproduce
 
     job = Reproduction(
         paper=options.paper,

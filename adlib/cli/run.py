@@ -26,7 +26,7 @@ def _run(options: argparse.Namespace) -> None:
     from adlib.data import load_dataset
     from adlib.experiments.calibrate import check_rate, explain
     from adlib.experiments.choices import Choices
-    from adlib.experiments.run import fit_and_save, run
+    from adlib.experiments.execution import fit_and_save, run
     from adlib.experiments.store import ResultStore
     from adlib.features.cache import TensorCache
 

@@ -28,9 +28,10 @@ def _sweep(options: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from adlib.experiments.calibrate import at_rate, check_rate, explain
-    from adlib.experiments.report import rate_of_page, table, write_report
     from adlib.experiments.store import as_frame
     from adlib.experiments.sweep import Sweep, jobs, run_sweep
+    from adlib.reports.page import rate_of_page, write_report
+    from adlib.reports.tables import table
 
     if min(options.shots) < 1:
         raise InputError(

@@ -1,0 +1,43 @@
+"""Every detector: one file a method, one contract for all (`base.py`)."""
+
+from adlib.detectors.anomalydino import AnomalyDINO
+from adlib.detectors.autoencoder import Autoencoder
+from adlib.detectors.base import Detector, Predictions
+from adlib.detectors.cflow import CFLOW
+from adlib.detectors.deep_svdd import DeepSVDD
+from adlib.detectors.draem import DRAEM
+from adlib.detectors.fastflow import FastFlow
+from adlib.detectors.gaussian import Gaussian
+from adlib.detectors.padim import PaDiM
+from adlib.detectors.patch_svdd import PatchSVDD
+from adlib.detectors.patchcore import PatchCore
+from adlib.detectors.patchcore_ivfpq import PatchCoreIVFPQ
+from adlib.detectors.registry import DETECTORS, default_backbone, load_detector, make_detector
+from adlib.detectors.reverse_distillation import ReverseDistillation
+from adlib.detectors.spade import SPADE
+from adlib.detectors.stfpm import STFPM
+from adlib.detectors.vae import VAE
+
+__all__ = [
+    "AnomalyDINO",
+    "Autoencoder",
+    "CFLOW",
+    "DETECTORS",
+    "DRAEM",
+    "DeepSVDD",
+    "Detector",
+    "FastFlow",
+    "Gaussian",
+    "PaDiM",
+    "PatchCore",
+    "PatchCoreIVFPQ",
+    "PatchSVDD",
+    "Predictions",
+    "ReverseDistillation",
+    "SPADE",
+    "STFPM",
+    "VAE",
+    "default_backbone",
+    "load_detector",
+    "make_detector",
+]

@@ -40,7 +40,7 @@ class AnomalyDINO(Detector):
     """Nearest neighbours of normalised patch tokens, from a few good pictures.
 
     layers: None for the deepest of the backbone's default layers: a ViT's tokens after its final norm, and of a
-    convolutional network its coarser grid (`adlib sweep` asks for deeper ones, see `methods.py`); resize: the paper has
+    convolutional network its coarser grid (`adlib sweep` asks for deeper ones, see `presets.py`); resize: the paper has
     448 or 672, bicubic; rotate: add every reference picture at 8 angles, 45 degrees apart;
     mask: leave background patches of TEST pictures out ("test": where the mask test passes on the first reference
     picture, "always", "never"); mask_threshold: of the first principal component; top_share: see `top_share_mean`;

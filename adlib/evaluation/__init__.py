@@ -1,5 +1,15 @@
-"""Metrics and thresholds: how good the scores are, and which score to call defective."""
+"""Metrics, thresholds and comparison: how good scores are, which to call defective, which method is better."""
 
+from adlib.evaluation.comparison import (
+    auroc_difference,
+    complete_block,
+    critical_difference,
+    friedman,
+    groups,
+    mean_difference,
+    ranks,
+    sign_test,
+)
 from adlib.evaluation.metrics import (
     IMAGE_METRICS,
     PIXEL_METRICS,
@@ -15,11 +25,19 @@ __all__ = [
     "IMAGE_METRICS",
     "PIXEL_METRICS",
     "accuracy_at",
+    "auroc_difference",
     "bootstrap_interval",
+    "complete_block",
     "conformal_threshold",
+    "critical_difference",
     "decide",
     "f1max",
+    "friedman",
+    "groups",
     "image_metrics",
+    "mean_difference",
     "pixel_metrics",
+    "ranks",
+    "sign_test",
     "smallest_false_alarm_rate",
 ]

@@ -1,0 +1,30 @@
+"""From a user's choices to stored results: protocol, run, threshold, sweep."""
+
+from adlib.experiments.calibrate import explain
+from adlib.experiments.choices import Choices
+from adlib.experiments.execution import Machine, build, package_versions, plan, run
+from adlib.experiments.notebook import check_parameters
+from adlib.experiments.presets import DEEP_LAYERS, method_options
+from adlib.experiments.protocol import Protocol
+from adlib.experiments.store import Result, ResultStore, as_frame, with_same_seeds
+from adlib.experiments.sweep import Sweep, run_sweep
+
+__all__ = [
+    "DEEP_LAYERS",
+    "Choices",
+    "Machine",
+    "Protocol",
+    "Result",
+    "ResultStore",
+    "Sweep",
+    "as_frame",
+    "build",
+    "check_parameters",
+    "explain",
+    "method_options",
+    "package_versions",
+    "plan",
+    "run",
+    "run_sweep",
+    "with_same_seeds",
+]

@@ -6,9 +6,9 @@ from typing import Any
 
 from adlib.data import Dataset
 from adlib.detectors.registry import default_backbone
-from adlib.experiments.methods import method_options
+from adlib.experiments.execution import Machine, plan
+from adlib.experiments.presets import method_options
 from adlib.experiments.protocol import Protocol
-from adlib.experiments.run import Machine, plan
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,10 +20,10 @@ from typing import Any
 from adlib.data import Dataset, load_dataset
 from adlib.errors import InputError
 from adlib.experiments.choices import Choices
+from adlib.experiments.execution import build
 from adlib.experiments.protocol import Protocol
-from adlib.experiments.run import build
+from adlib.experiments.shared_work import drawn, scored, share_distances
 from adlib.experiments.store import ResultStore
-from adlib.experiments.warm import drawn, scored, share_distances
 from adlib.features.cache import TensorCache
 from adlib.features.extract import extract
 from adlib.progress import progress

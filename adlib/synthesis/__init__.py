@@ -1,1 +1,13 @@
-"""Made-up defects: masks, textures and how they are pasted into good pictures (chapters 07 and 08)."""
+"""Synthetic defects: masks, textures and how they are pasted into good images (chapters 07 and 08)."""
+
+from adlib.synthesis.pasting import TEXTURES, made_up_defects, paste
+from adlib.synthesis.perlin import perlin, perlin_masks, perlin_noise
+
+__all__ = [
+    "TEXTURES",
+    "made_up_defects",
+    "paste",
+    "perlin",
+    "perlin_masks",
+    "perlin_noise",
+]

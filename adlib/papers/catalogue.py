@@ -25,7 +25,7 @@ def published(**where: str) -> pd.DataFrame:
     Columns: method, variant, dataset, category, shots ("full" or a number as text), metric, value and std (percent;
     seconds for seconds_per_image), source, how_read. Raises InputError on an unknown column.
     """
-    with files("adlib.experiments").joinpath("published.csv").open(encoding="utf-8") as file:
+    with files("adlib.papers").joinpath("published.csv").open(encoding="utf-8") as file:
         table = pd.read_csv(file, dtype={"shots": str, "variant": str}, keep_default_na=False, na_values={"std": [""]})
     for column, value in where.items():
         if column not in table:

@@ -1,9 +1,9 @@
 """What is generated and committed: notebooks with their outputs, the tables of the README, and its figures.
 
-    python -m adlib.experiments.refresh notebooks [NAME ...]    executes them anew, top to bottom, and stamps them
-    python -m adlib.experiments.refresh readme                  fills the README's tables from results/
-    python -m adlib.experiments.refresh figures                 draws figures/ from results/elpv; its heat maps need
-                                                                the patch scores that `make sweep` leaves in runs/elpv
+    python tools/refresh.py notebooks [NAME ...]    executes them anew, top to bottom, and stamps them
+    python tools/refresh.py readme                  fills the README's tables from results/
+    python tools/refresh.py figures                 draws figures/ from results/elpv; its heat maps need the patch
+                                                    scores that `make sweep` leaves in runs/elpv
 
 A table of the README stands between `<!-- table: NAME -->` and `<!-- end -->`; nobody types a number there.
 """
@@ -22,13 +22,14 @@ import pandas as pd
 
 from adlib.data import load_dataset
 from adlib.errors import InputError
-from adlib.experiments.published import published
-from adlib.experiments.report import table, write_report
 from adlib.experiments.store import ResultStore, as_frame
 from adlib.files import atomic_write
+from adlib.papers.catalogue import published
 from adlib.progress import progress
+from adlib.reports.page import write_report
+from adlib.reports.tables import table
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -143,7 +144,7 @@ TABLES: dict[str, Callable[[Path], str]] = {"elpv": _few_shot, "bottle": _bottle
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Entry point of `python -m adlib.experiments.refresh`."""
+    """Entry point of `python tools/refresh.py`."""
     try:
         if arguments[:1] == ["notebooks"]:
             refresh_notebooks(arguments[1:])

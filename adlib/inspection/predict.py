@@ -24,10 +24,10 @@ from adlib.errors import InputError
 from adlib.evaluation import conformal_threshold, smallest_false_alarm_rate
 from adlib.evaluation.thresholds import GUARANTEES, SPLIT
 from adlib.experiments.calibrate import acceptable_rate, check_rate
-from adlib.experiments.overlays import colour_scale, paint
-from adlib.experiments.results_folder import claim, kept_rows
 from adlib.features.tiles import SMALLEST_TILE
 from adlib.files import atomic_write, sha256_of
+from adlib.inspection.folder import claim, kept_rows
+from adlib.inspection.overlays import colour_scale, paint
 from adlib.progress import progress
 
 _STOPPED = "Cannot go on writing {path}: {reason}; free some space and start again, what is done stays."

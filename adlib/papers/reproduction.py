@@ -16,13 +16,13 @@ from adlib.data.check import check_folder
 from adlib.data.fetch import mvtec, visa
 from adlib.data.fetch.source import compare, tally
 from adlib.errors import InputError
-from adlib.experiments.methods import method_options
-from adlib.experiments.papers import PAPERS
+from adlib.experiments.execution import HERE, Machine, plan, run
+from adlib.experiments.presets import method_options
 from adlib.experiments.protocol import Protocol
-from adlib.experiments.run import HERE, Machine, plan, run
+from adlib.experiments.shared_work import share_distances
 from adlib.experiments.store import ResultStore
-from adlib.experiments.warm import share_distances
 from adlib.features.cache import TensorCache
+from adlib.papers.compare import PAPERS
 from adlib.progress import progress
 
 DATASETS = {"mvtec": mvtec, "visa": visa}

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from adlib.errors import InputError
-from adlib.experiments.papers import PAPERS, SECONDS, comparison, own_rows
 from adlib.experiments.store import Result, ResultStore
 from adlib.files import atomic_write
+from adlib.papers.compare import PAPERS, SECONDS, comparison, own_rows
 
 
 @dataclass(frozen=True)

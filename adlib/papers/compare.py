@@ -11,10 +11,10 @@ from typing import Any
 import pandas as pd
 
 from adlib.errors import InputError
-from adlib.experiments.methods import TURNED
+from adlib.experiments.presets import TURNED
 from adlib.experiments.protocol import Protocol
-from adlib.experiments.published import CATEGORIES, Setting, published, setting
 from adlib.experiments.store import Result
+from adlib.papers.catalogue import CATEGORIES, Setting, published, setting
 
 PAPERS = {"patchcore": "PatchCore", "anomalydino": "AnomalyDINO"}
 NETWORKS = {

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from adlib.data import Dataset, Sample
 from adlib.experiments.calibrate import held_out_good
+from adlib.experiments.execution import HERE, Machine, build
 from adlib.experiments.protocol import Protocol
-from adlib.experiments.run import HERE, Machine, build
 from adlib.features.cache import TensorCache
 
 _DRAW = ("shots", "selection", "seed", "split_seed")  # what makes runs draws of one setting

@@ -1,0 +1,68 @@
+"""Tables and curves over draws, from rows of results: what a sweep prints and the README shows."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from adlib import plots
+from adlib.errors import InputError
+
+METRICS = {
+    "image_auroc": "image AUROC",
+    "image_ap": "image AP",
+    "image_f1max": "image F1-max",
+    "pixel_auroc": "pixel AUROC",
+    "pixel_f1max": "pixel F1-max",
+    "aupro": "AUPRO",
+}
+GROUP = ("dataset", "category", "method", "backbone", "shots")
+
+
+def summary(frame: pd.DataFrame, by: Sequence[str] = GROUP) -> pd.DataFrame:
+    """Mean and sample standard deviation over draws: one row a group, columns (metric, "mean" | "std" | "count").
+
+    frame: from `as_frame`; metrics that no row has are left out; the std of a single draw is NaN.
+    Raises InputError where there are no results, and where rows of one group differ in anything but their draw,
+    because a mean over two protocols means nothing.
+    """
+    if frame.empty:
+        raise InputError("There are no results to report; run a sweep first.")
+    metrics = [name for name in METRICS if name in frame and frame[name].notna().any()]
+    options = [c for c in frame if c.startswith("option.")]
+    fixed = [c for c in (*options, "selection", "map_frame", "weights_sha256") if c not in by]
+    grouped = frame.groupby(list(by), dropna=False, sort=True)
+    for name in fixed:
+        if (grouped[name].nunique(dropna=False) > 1).any():
+            raise InputError(f"Results of one group differ in {name}; give it as a further column to group by.")
+    return grouped[metrics].agg(["mean", "std", "count"])
+
+
+def table(frame: pd.DataFrame, by: Sequence[str] = GROUP) -> pd.DataFrame:
+    """`summary` as text, percent with one decimal: 'mean ± std' over draws, 'mean' where there is one draw."""
+    numbers = summary(frame, by)
+    shown = {}
+    for metric in numbers.columns.get_level_values(0).unique():
+        values = numbers[metric]
+        shown[METRICS[metric]] = [_percent(mean, std) for mean, std in zip(values["mean"], values["std"], strict=True)]
+    draws = numbers[numbers.columns[0][0]]["count"]
+    text = pd.DataFrame(shown, index=numbers.index).reset_index()
+    text.insert(len(by), "draws", draws.to_numpy())
+    if "shots" in text:
+        text["shots"] = ["all" if pd.isna(s) else int(s) for s in text["shots"]]
+    return text
+
+
+def _percent(mean: float, std: float) -> str:
+    if np.isnan(mean):
+        return "n/a"
+    return f"{100 * mean:.1f}" if np.isnan(std) else f"{100 * mean:.1f} ± {100 * std:.1f}"
+
+
+def learning_curves(frame: pd.DataFrame, metrics: Sequence[str] = ("image_auroc",)) -> Figure:
+    """Metric against shots, a line a method, for one data set and backbone; categories are averaged per draw."""
+    draws = frame.groupby(["method", "shots", "seed"], as_index=False)[list(metrics)].mean()
+    categories = ", ".join(sorted(frame["category"].unique()))
+    title = f"{frame['dataset'].iloc[0]} ({categories}), {frame['backbone'].iloc[0]}"
+    return plots.learning_curve(draws, metric=list(metrics), title=title)
