@@ -180,9 +180,9 @@ def test_a_whole_torchvision_checkpoint_gives_all_layers(tmp_path):
     mean, std = torch.tensor(backbone.mean).view(3, 1, 1), torch.tensor(backbone.std).view(3, 1, 1)
     body = nn.Sequential(*list(reference.children())[:-2])
     with torch.no_grad():
-        torch.testing.assert_close(
-            backbone(images, ["layer4"])["layer4"], body((images - mean) / std), rtol=1e-4, atol=1e-4
-        )
+        ours, theirs = backbone(images, ["layer4"])["layer4"], body((images - mean) / std)
+    # Values reach 100 with random weights, and float32 rounds differently from processor to processor.
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5 * float(theirs.abs().max()))
 
 
 def test_efficientnet_from_the_package_knows_a_cat_and_an_espresso(efficientnet):

@@ -93,7 +93,7 @@ def test_mvtec_refuses(tmp_path):
 
 
 def test_real_mvtec_bottle(shared):
-    dataset = load_dataset(shared / "data/mvtec")
+    dataset = load_dataset(shared / "data/mvtec", "bottle")
     assert dataset.categories == ("bottle",) and dataset.has_masks and not dataset.validation
     assert len(dataset.train_good) == 209
     assert Counter(s.defect for s in dataset.test) == Counter(
