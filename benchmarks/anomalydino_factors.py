@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from adlib.data import Dataset, load_dataset
-from adlib.experiments.execution import Machine, plan, run
+from adlib.experiments.execution import run
+from adlib.experiments.planning import Machine, plan
 from adlib.experiments.presets import DEEP_LAYERS
 from adlib.experiments.protocol import Protocol
 from adlib.experiments.shared_work import share_distances

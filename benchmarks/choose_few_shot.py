@@ -10,7 +10,8 @@ import argparse
 import pandas as pd
 
 from adlib.data import load_dataset
-from adlib.experiments.execution import plan, run
+from adlib.experiments.execution import run
+from adlib.experiments.planning import plan
 from adlib.features.cache import TensorCache
 from adlib.progress import progress
 

@@ -19,7 +19,7 @@ from methods import PARTS, store_of
 
 from adlib.data import load_dataset, read_image, read_mask
 from adlib.evaluation import image_metrics
-from adlib.experiments.execution import build
+from adlib.experiments.planning import build
 from adlib.experiments.store import Result
 from adlib.files import atomic_write
 

@@ -23,7 +23,8 @@ from adlib.cli.arguments import settings
 from adlib.data import Dataset, load_dataset
 from adlib.detectors.registry import DETECTORS, default_backbone
 from adlib.errors import InputError
-from adlib.experiments.execution import Machine, plan, run
+from adlib.experiments.execution import run
+from adlib.experiments.planning import Machine, plan
 from adlib.experiments.presets import method_options
 from adlib.experiments.store import ResultStore, as_frame
 from adlib.features.cache import TensorCache

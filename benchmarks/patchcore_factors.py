@@ -15,7 +15,8 @@ import pandas as pd
 
 from adlib.data import load_dataset
 from adlib.detectors.patchcore import OFFICIAL
-from adlib.experiments.execution import Machine, plan, run
+from adlib.experiments.execution import run
+from adlib.experiments.planning import Machine, plan
 from adlib.experiments.protocol import Protocol
 from adlib.experiments.store import Result, ResultStore
 from adlib.features.cache import TensorCache

@@ -11,8 +11,9 @@ from adlib.errors import InputError
 from adlib.evaluation import accuracy_at, conformal_threshold
 from adlib.experiments import calibrate as module
 from adlib.experiments.calibrate import acceptable_rate, at_rate, calibrate, explain, held_out_good
-from adlib.experiments.execution import plan, run
+from adlib.experiments.execution import run
 from adlib.experiments.forecast import forecast, mask_picture
+from adlib.experiments.planning import plan
 from adlib.experiments.store import ResultStore
 
 SMALL = {"resize": 64}

@@ -14,8 +14,9 @@ from adlib.detectors.registry import DETECTORS, make_detector
 from adlib.errors import InputError
 from adlib.evaluation import image_metrics, pixel_metrics
 from adlib.experiments.choices import Choices
-from adlib.experiments.execution import build, data_digest, plan, run
+from adlib.experiments.execution import run
 from adlib.experiments.notebook import check_parameters, declared_names
+from adlib.experiments.planning import build, data_digest, plan
 from adlib.experiments.presets import method_options
 from adlib.experiments.protocol import Protocol
 from adlib.experiments.settings import check_settings

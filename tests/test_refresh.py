@@ -9,7 +9,8 @@ import sample_notebooks
 
 from adlib.data import load_dataset
 from adlib.errors import InputError
-from adlib.experiments.execution import plan, run
+from adlib.experiments.execution import run
+from adlib.experiments.planning import plan
 from adlib.experiments.store import ResultStore
 from tools import refresh
 

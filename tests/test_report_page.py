@@ -10,7 +10,8 @@ import pytest
 
 from adlib import plots
 from adlib.data import load_dataset
-from adlib.experiments.execution import plan, run
+from adlib.experiments.execution import run
+from adlib.experiments.planning import plan
 from adlib.experiments.store import ResultStore
 from adlib.reports.figures import recall_by_defect
 from adlib.reports.page import rate_of_page, write_report

@@ -16,7 +16,7 @@ from adlib.detectors.anomalydino import AnomalyDINO
 from adlib.detectors.patchcore import OFFICIAL, PatchCore
 from adlib.download import DownloadError
 from adlib.errors import InputError
-from adlib.experiments.execution import Machine
+from adlib.experiments.planning import Machine
 from adlib.experiments.shared_work import drawn, scored
 from adlib.experiments.store import ResultStore
 from adlib.papers.reproduction import Reproduction, check_data, reproduce

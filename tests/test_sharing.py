@@ -9,7 +9,8 @@ import torch
 import adlib.detectors.anomalydino as module
 from adlib.data import load_dataset
 from adlib.detectors.anomalydino import AnomalyDINO
-from adlib.experiments.execution import plan, run
+from adlib.experiments.execution import run
+from adlib.experiments.planning import plan
 from adlib.experiments.sweep import Sweep, _warm, jobs
 from adlib.features.cache import TensorCache
 from adlib.parallel import one_core_each

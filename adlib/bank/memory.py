@@ -22,6 +22,20 @@ def memory_budget() -> int:
         raise InputError(f"$ADLIB_MEMORY_GB must be a number of gigabytes, not {asked!r}.") from None
 
 
+def check_memory(needed: int, what: str, ways_out: str, device: torch.device) -> None:
+    """InputError where more bytes are needed than are free on the device.
+
+    what: takes them, with its count, such as "The bank (100 patches of 64 values)".
+    ways_out: begins with a verb, such as "use fewer shots".
+    """
+    budget = memory_budget() if device.type == "cpu" else torch.cuda.mem_get_info(device)[0]
+    if needed > budget:
+        raise InputError(
+            f"{what} would take {needed / GIB:.1f} GB and {budget / GIB:.1f} GB are free; {ways_out}, or raise "
+            "$ADLIB_MEMORY_GB."
+        )
+
+
 class PatchBank:
     """Patch vectors of an expected number of pictures, written into one tensor that is allocated once.
 
@@ -54,12 +68,7 @@ class PatchBank:
 
     @staticmethod
     def _allocate(rows: int, like: Tensor) -> Tensor:
+        what = f"The bank ({rows:,} patches of {like.shape[1]} values)"
         needed = rows * like.shape[1] * like.element_size()
-        budget = memory_budget() if like.device.type == "cpu" else torch.cuda.mem_get_info(like.device)[0]
-        if needed > budget:
-            raise InputError(
-                f"The bank would take {needed / GIB:.1f} GB ({rows:,} patches of {like.shape[1]} values) and "
-                f"{budget / GIB:.1f} GB are free; use fewer shots, a smaller resize or a coreset, or raise "
-                f"$ADLIB_MEMORY_GB."
-            )
+        check_memory(needed, what, "use fewer shots, a smaller resize or a coreset", like.device)
         return torch.empty((rows, like.shape[1]), dtype=like.dtype, device=like.device)

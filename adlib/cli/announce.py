@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from adlib.data import Dataset
-    from adlib.experiments.execution import Machine
+    from adlib.experiments.planning import Machine
     from adlib.experiments.protocol import Protocol
 
 

@@ -26,7 +26,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def _reproduce(options: argparse.Namespace) -> None:
-    from adlib.experiments.execution import Machine
+    from adlib.experiments.planning import Machine
     from adlib.papers.page import print_page
     from adlib.papers.reproduction import Reproduction, check_data, reproduce
 

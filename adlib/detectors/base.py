@@ -8,7 +8,7 @@ one picture (`_score`). Reading, preparing, extracting, caching, saving and the 
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,6 +26,7 @@ from adlib.features.cache import TensorCache
 from adlib.features.extract import FeatureSpec, ImageFeatures, extract
 from adlib.features.patches import Frame, Preprocess
 from adlib.files import atomic_write
+from adlib.growth import Growth
 from adlib.parallel import one_core_each
 
 
@@ -74,6 +75,8 @@ class Detector(ABC):
     """
 
     name: ClassVar[str]
+    revision: ClassVar[int] = 0  # raised whenever the same parameters come to give other numbers
+    growth: ClassVar[Growth] = Growth()  # parameters added or renamed later: `growth = Detector.growth | Growth(...)`
     smooth_original: ClassVar[bool] = False  # see `Predictions`
     interpolation: ClassVar[str] = "bilinear"
     crop: ClassVar[int | None] = None  # a field of the detectors that offer a centre crop
@@ -89,6 +92,12 @@ class Detector(ABC):
     window: tuple[float, float] | None = None
     sigma: float = 4.0
     seed: int = 0
+
+    def __repr__(self) -> str:
+        """What differs from the defaults, as it would be typed: PatchCore(resize=448)."""
+        defaults = self.parameter_defaults()
+        changed = [f"{name}={value!r}" for name, value in self.parameters().items() if value != defaults[name]]
+        return f"{type(self).__name__}({', '.join(changed)})"
 
     def fit(self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False) -> "Detector":
         """Learn from good pictures; returns self. Raises InputError on parameters that it cannot mean."""
@@ -157,6 +166,19 @@ class Detector(ABC):
     def parameter_defaults(cls) -> dict[str, Any]:
         """Name -> default of every constructor argument."""
         return {field.name: field.default for field in fields(cls)}
+
+    @classmethod
+    def check_names(cls, parameters: Mapping[str, Any]) -> None:
+        """InputError on a parameter that this method does not take."""
+        known = cls.parameter_defaults()
+        if unknown := sorted(set(parameters) - set(known)):
+            raise InputError(f"{cls.name} takes no parameter {unknown[0]!r}; it takes {', '.join(known)}.")
+
+    @classmethod
+    def complete(cls, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Name -> value of every constructor argument: the given ones, and defaults. InputError on an unknown one."""
+        cls.check_names(parameters)
+        return {**cls.parameter_defaults(), **parameters}
 
     def parameters(self) -> dict[str, Any]:
         """Name -> value of every constructor argument."""

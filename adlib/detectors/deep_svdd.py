@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adlib.detectors.training import Maps, TrainedDetector, stack
-from adlib.errors import InputError
+from adlib.errors import InputError, check_choice
 from adlib.features.extract import ImageFeatures
 from adlib.features.pixels import PIXELS
 
@@ -53,8 +53,7 @@ class DeepSVDD(TrainedDetector):
 
     def _check(self) -> None:
         super()._check()
-        if self.objective not in OBJECTIVES:
-            raise InputError(f"Unknown objective {self.objective!r}; choose one of {', '.join(OBJECTIVES)}.")
+        check_choice("objective", self.objective, OBJECTIVES)
         if not 0 < self.nu < 1:
             raise InputError(f"nu is the share of good pictures outside, above 0 and below 1, not {self.nu}.")
         if min(self.dims, self.width) < 1:

@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from adlib.bank.memory import GIB, PatchBank, memory_budget
+from adlib.bank.memory import PatchBank, check_memory
 from adlib.detectors.base import Detector
 from adlib.errors import InputError
 from adlib.features.extract import ImageFeatures
@@ -95,12 +95,8 @@ def whitening(samples: Tensor) -> Tensor:
 
 def _check_memory(positions: int, dims: int, like: Tensor) -> None:
     needed = positions * dims**2 * like.element_size()
-    budget = memory_budget() if like.device.type == "cpu" else torch.cuda.mem_get_info(like.device)[0]
-    if needed > budget:
-        raise InputError(
-            f"{positions:,} Gaussians over {dims} channels would take {needed / GIB:.1f} GB and {budget / GIB:.1f} GB "
-            f"are free; choose fewer dims, a smaller resize or coarser layers."
-        )
+    what = f"{positions:,} Gaussians over {dims} channels"
+    check_memory(needed, what, "choose fewer dims, a smaller resize or coarser layers", like.device)
 
 
 def _check_grid(grid: tuple[int, int], expected: tuple[int, int], name: str) -> None:

@@ -26,7 +26,7 @@ from adlib.bank.memory import PatchBank
 from adlib.bank.neighbours import nearest
 from adlib.detectors.base import Detector
 from adlib.detectors.scores import reweighted, top_share_mean
-from adlib.errors import InputError
+from adlib.errors import InputError, check_choice
 from adlib.features.extract import ImageFeatures
 from adlib.features.patches import grid_size, patch_vectors
 
@@ -117,10 +117,8 @@ class PatchCore(Detector):
 
     def _check(self) -> None:
         super()._check()
-        if self.coreset_method not in CORESETS:
-            raise InputError(f"Unknown coreset_method {self.coreset_method!r}; choose one of {', '.join(CORESETS)}.")
-        if self.distance not in DISTANCES:
-            raise InputError(f"Unknown distance {self.distance!r}; choose one of {', '.join(DISTANCES)}.")
+        check_choice("coreset_method", self.coreset_method, CORESETS)
+        check_choice("distance", self.distance, DISTANCES)
         if self.neighbours < 1:
             raise InputError(f"neighbours must be at least 1, not {self.neighbours}.")
         if self.reweight < 0 or self.reweight == 1:

@@ -18,7 +18,7 @@ from adlib.detectors.reverse_distillation import ReverseDistillation
 from adlib.detectors.spade import SPADE
 from adlib.detectors.stfpm import STFPM
 from adlib.detectors.vae import VAE
-from adlib.errors import InputError
+from adlib.errors import InputError, check_choice
 
 DETECTORS: dict[str, type[Detector]] = {
     cls.name: cls
@@ -44,22 +44,19 @@ DETECTORS: dict[str, type[Detector]] = {
 
 def make_detector(name: str, **parameters: Any) -> Detector:
     """A detector by its name; InputError on an unknown method or on a parameter that it does not take."""
-    cls = _detector(name)
-    known = cls.parameter_defaults()
-    unknown = sorted(set(parameters) - set(known))
-    if unknown:
-        raise InputError(f"{name} takes no parameter {unknown[0]!r}; it takes {', '.join(known)}.")
+    cls = detector_class(name)
+    cls.check_names(parameters)
     return cls(**parameters)
 
 
 def default_backbone(name: str) -> str:
     """The backbone that a method takes where none is named; InputError on an unknown method."""
-    return _detector(name).parameter_defaults()["backbone"]
+    return detector_class(name).parameter_defaults()["backbone"]
 
 
-def _detector(name: str) -> type[Detector]:
-    if name not in DETECTORS:
-        raise InputError(f"Unknown method {name!r}; choose one of {', '.join(sorted(DETECTORS))}.")
+def detector_class(name: str) -> type[Detector]:
+    """The class of a method; InputError on an unknown one."""
+    check_choice("method", name, sorted(DETECTORS))
     return DETECTORS[name]
 
 
@@ -70,8 +67,8 @@ def load_detector(path: str, weights: str | None = None, device: str | None = No
     Raises InputError where the file is damaged or the backbone's weights are not those that the bank was built with.
     """
     header, tensors = read_model(path)
-    parameters = header["parameters"] | {"weights": weights, "device": device}
-    detector = make_detector(header["detector"], **parameters)
+    stored = detector_class(header["detector"]).growth.read(header["parameters"])
+    detector = make_detector(header["detector"], **stored | {"weights": weights, "device": device})
     found = detector.network().weights_sha256
     if found != header["weights_sha256"]:
         raise InputError(

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from adlib.bank.memory import GIB, memory_budget
+from adlib.bank.memory import check_memory
 from adlib.data.images import content_key
 from adlib.detectors.base import Detector, Scored
 from adlib.errors import InputError
@@ -201,12 +201,9 @@ def _gather(features: Iterator[ImageFeatures], views: int) -> list[ImageFeatures
     for item in features:
         if not samples:
             shapes = {layer: values.shape for layer, values in item.maps.items()}
-            needed, budget = views * sum(4 * values.numel() for values in item.maps.values()), memory_budget()
-            if needed > budget:
-                raise InputError(
-                    f"The maps of {views} pictures would take {needed / GIB:.1f} GB and {budget / GIB:.1f} GB are "
-                    f"free; use fewer shots or a smaller resize, or raise $ADLIB_MEMORY_GB."
-                )
+            needed = views * sum(4 * values.numel() for values in item.maps.values())
+            device = next(iter(item.maps.values())).device
+            check_memory(needed, f"The maps of {views} images", "use fewer shots or a smaller resize", device)
         elif shapes != {layer: values.shape for layer, values in item.maps.items()}:
             raise InputError(
                 f'{item.name} has another shape than the first picture; give one shape or aspect="square".'

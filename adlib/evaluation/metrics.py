@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import ndimage
 
-from adlib.errors import InputError
+from adlib.errors import InputError, check_choice
 from adlib.evaluation import counts
 from adlib.evaluation.thresholds import decide, finite_scores
 
@@ -146,8 +146,7 @@ def bootstrap_interval(
     seed, and a perfect separation gives (1, 1) however few the images are.
     Raises InputError as `image_metrics` does, for an unknown metric, a level outside (0, 1) and fewer than 1 draw.
     """
-    if metric not in IMAGE_METRICS:
-        raise InputError(f"Cannot bootstrap {metric!r}; choose one of {', '.join(IMAGE_METRICS)}.")
+    check_choice("image metric", metric, IMAGE_METRICS)
     if not 0 < level < 1 or draws < 1:
         raise InputError(f"level must lie between 0 and 1 and draws be at least 1, not {level} and {draws}.")
     good, defective = _by_class(labels, scores)

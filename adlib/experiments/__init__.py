@@ -2,8 +2,9 @@
 
 from adlib.experiments.calibrate import explain
 from adlib.experiments.choices import Choices
-from adlib.experiments.execution import Machine, build, package_versions, plan, run
+from adlib.experiments.execution import package_versions, run
 from adlib.experiments.notebook import check_parameters
+from adlib.experiments.planning import Machine, build, plan
 from adlib.experiments.presets import DEEP_LAYERS, method_options
 from adlib.experiments.protocol import Protocol
 from adlib.experiments.store import Result, ResultStore, as_frame, with_same_seeds

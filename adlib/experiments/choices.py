@@ -6,7 +6,7 @@ from typing import Any
 
 from adlib.data import Dataset
 from adlib.detectors.registry import default_backbone
-from adlib.experiments.execution import Machine, plan
+from adlib.experiments.planning import Machine, plan
 from adlib.experiments.presets import method_options
 from adlib.experiments.protocol import Protocol
 

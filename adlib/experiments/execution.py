@@ -1,10 +1,9 @@
 """One run from a protocol to a stored result: pick references, fit, score the test images, measure."""
 
-import hashlib
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,101 +12,22 @@ import numpy as np
 import pandas as pd
 
 from adlib.data import Dataset, Sample
-from adlib.data.images import content_key, read_mask
+from adlib.data.images import read_mask
 from adlib.detectors.base import Detector, Predictions
-from adlib.detectors.registry import default_backbone, make_detector
 from adlib.errors import InputError
 from adlib.evaluation import image_metrics, pixel_metrics
 from adlib.experiments.calibrate import FALSE_ALARM_RATE, at_rate, calibrate, check_rate, threshold_from
+from adlib.experiments.planning import HERE, Machine, build
 from adlib.experiments.protocol import Protocol
-from adlib.experiments.settings import check_settings
 from adlib.experiments.store import Result, ResultStore
 from adlib.features.cache import TensorCache
 
 PACKAGES = ("adlib", "torch", "timm", "numpy", "scipy", "scikit-learn", "pillow")
 
 
-@dataclass(frozen=True)
-class Machine:
-    """Where a run happens, as opposed to what it computes: a weights file and a device ("cpu", "cuda", None)."""
-
-    weights: str | None = None
-    device: str | None = None
-
-
-HERE = Machine()
-
-
 def package_versions() -> dict[str, str]:
     """Versions of what shapes the numbers: Python and the packages under the library."""
     return {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
-
-
-def data_digest(dataset: Dataset) -> str:
-    """10 hex digits over path, size, split and label of every sample: other pictures, other digest."""
-    lines = [f"{dataset.relative(s)}\t{_bytes(s.path)}\t{s.split}\t{s.label}" for s in dataset.samples]
-    return hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()[:10]
-
-
-def _bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        content_key(path)  # says in one sentence what is wrong with a link that leads nowhere
-        raise
-
-
-def plan(
-    dataset: Dataset,
-    method: str,
-    *,
-    backbone: str | None = None,
-    shots: int | None = None,
-    selection: str = "slice",
-    seed: int = 0,
-    split_seed: int = 0,
-    map_frame: str = "original",
-    options: Mapping[str, Any] | None = None,
-    machine: Machine = HERE,
-) -> Protocol:
-    """The protocol of a run on one category of a data set. Raises InputError on anything it cannot mean.
-
-    backbone: None for the method's own; options: parameters of the method, see its class; split_seed: the seed
-    `load_dataset` was given.
-    """
-    if len(dataset.categories) != 1:
-        raise InputError(f"{dataset.name} has several categories: {', '.join(dataset.categories)}; choose one.")
-    options, backbone = dict(options or {}), backbone or default_backbone(method)
-    check_settings(method, options)
-    network = make_detector(
-        method, backbone=backbone, weights=machine.weights, device=machine.device, **options
-    ).network()
-    return Protocol(
-        dataset=dataset.name,
-        category=dataset.categories[0],
-        data_digest=data_digest(dataset),
-        method=method,
-        backbone=backbone,
-        weights_sha256=network.weights_sha256,
-        split_seed=split_seed,
-        shots=shots,
-        selection=selection,
-        seed=seed,
-        map_frame=map_frame,
-        options=options,
-    )
-
-
-def build(protocol: Protocol, machine: Machine = HERE) -> Detector:
-    """The detector that a protocol describes."""
-    return make_detector(
-        protocol.method,
-        backbone=protocol.backbone,
-        weights=machine.weights,
-        device=machine.device,
-        seed=protocol.seed,
-        **protocol.options,
-    )
 
 
 def run(

@@ -20,7 +20,7 @@ from adlib.data.images import read_image
 from adlib.detectors.masking import mask_test, object_mask
 from adlib.detectors.training import TrainedDetector
 from adlib.experiments.calibrate import HELD_OUT
-from adlib.experiments.execution import HERE, Machine, build
+from adlib.experiments.planning import HERE, Machine, build
 from adlib.experiments.protocol import Protocol
 from adlib.features.extract import extract
 from adlib.features.patches import grid_size, patch_vectors

@@ -13,27 +13,44 @@ def declared_names(parameters_cell: str) -> list[str]:
     return [target.id for node in assigned for target in node.targets if isinstance(target, ast.Name)]
 
 
-def check_parameters(variables: Mapping[str, Any], history: Sequence[str]) -> dict[str, Any]:
-    """The notebook's parameters by name. Call it as `check_parameters(globals(), In)` in the second code cell.
+class Parameters(dict[str, Any]):
+    """A notebook's parameters by name, and which of them papermill injected."""
 
-    variables: the notebook's globals; history: IPython's `In`, whose first entry is the parameters cell and whose
-    next ones are what papermill injected. Where no history is kept, as by nbval, nothing was injected either, and the
-    result is empty. Raises InputError naming what was injected but never declared, and a value of another type than
-    its default: a float for an int, a bool for a number, a list that holds anything else than its default's items. A
-    whole number may stand for a float.
+    def __init__(self, values: Mapping[str, Any], injected: Sequence[str] = ()) -> None:
+        super().__init__(values)
+        self.injected = tuple(injected)
+
+    def as_committed(self) -> bool:
+        """Whether the notebook runs as it is committed: its sentences, and the asserts that hold them, count only then.
+
+        Says so where it does not.
+        """
+        if self.injected:
+            print(f"Other parameters ({', '.join(self.injected)}): the sentences speak of the committed run.")
+        return not self.injected
+
+
+def check_parameters(variables: Mapping[str, Any], history: Sequence[str]) -> Parameters:
+    """The notebook's parameters. Call it as `parameters = check_parameters(globals(), In)` in the second code cell.
+
+    variables: the notebook's globals.
+    history: IPython's `In`, whose first entry is the parameters cell and whose next ones are what papermill injected.
+        Where no history is kept, as by nbval, nothing was injected either, and the result is empty.
+    Raises InputError naming what was injected but never declared, and a value of another type than its default: a
+    float for an int, a bool for a number, a list that holds anything else than its default's items. A whole number
+    may stand for a float.
     """
     if len(history) < 3:
-        return {}
+        return Parameters({})
     defaults: dict[str, Any] = {}
     exec(history[1], {}, defaults)  # the notebook's own cell, already executed once by the kernel
     declared = declared_names(history[1])
     injected = [name for cell in history[2:-1] for name in declared_names(cell)]
-    unknown = sorted(set(injected) - set(declared))
-    if unknown:
+    if unknown := sorted(set(injected) - set(declared)):
         raise InputError(f"This notebook has no parameter {unknown[0]!r}; it takes {', '.join(declared)}.")
     for name in injected:
         _check_type(name, variables[name], defaults[name])
-    return {name: variables[name] for name in declared}
+    return Parameters({name: variables[name] for name in declared}, injected)
 
 
 def _check_type(name: str, value: Any, default: Any) -> None:

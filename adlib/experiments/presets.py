@@ -3,8 +3,8 @@
 from typing import Any
 
 from adlib.detectors.patchcore import OFFICIAL
-from adlib.detectors.registry import make_detector
-from adlib.errors import InputError
+from adlib.detectors.registry import detector_class
+from adlib.errors import InputError, check_choice
 
 PREPROCESS = ("agnostic", "informed", "none")
 # Parts that lie turned at will (Damm et al. 2025, supplement): only there does 'informed' turn the references.
@@ -41,9 +41,8 @@ def method_options(
     The mask's threshold is in units of DINOv2's tokens, so other backbones go unmasked.
     Raises InputError on an unknown mode, and where an option does not belong to the method.
     """
-    make_detector(method)
-    if preprocess not in PREPROCESS:
-        raise InputError(f"Unknown preprocess mode {preprocess!r}; choose one of {', '.join(PREPROCESS)}.")
+    detector_class(method)
+    check_choice("preprocess mode", preprocess, PREPROCESS)
     options: dict[str, Any] = {}
     if method == "anomalydino":
         options["rotate"] = preprocess == "agnostic" or (preprocess == "informed" and (dataset, category) in TURNED)

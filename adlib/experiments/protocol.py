@@ -6,22 +6,33 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from adlib.detectors.registry import make_detector
-from adlib.errors import InputError
+from adlib.detectors.registry import detector_class
+from adlib.errors import InputError, check_choice
+from adlib.growth import Growth
 
 FRAMES = ("original", "network")
 # Said by the protocol itself, or of where things run, not of what is computed.
-_NOT_OPTIONS = ("backbone", "weights", "device", "seed")
+NOT_OPTIONS = ("backbone", "weights", "device", "seed")
+# A field that is added goes in here with the value that reproduces the rows without it: they keep their hashes.
+GROWTH = Growth(added={"revision": 0})
 
 
 @dataclass(frozen=True)
 class Protocol:
     """What was run, in plain values; its hash names the result.
 
-    data_digest: names, sizes and split of every picture of the category (see `data_digest`); options: every
-    parameter of the method, defaults included; weights_sha256: of the backbone's weights file; shots: number of good
-    pictures learned from, None for all; selection: how they were drawn ("slice" or "random"); map_frame: where maps
-    and masks are compared, "original" pixels or the "network"'s frame (official PatchCore: the 224 crop).
+    dataset, category: what was looked at.
+    data_digest: names, sizes and split of every image of the category (see `data_digest`).
+    method: name of the detector.
+    backbone, weights_sha256: the frozen network, and its weights file.
+    split_seed: seed of the split, where the data set has none of its own.
+    shots: number of good images learned from, None for all, 0 for batched zero-shot.
+    selection: how they were sampled, "slice" or "random".
+    seed: of whatever is random.
+    map_frame: where maps and masks are compared, "original" pixels or the "network"'s frame (official PatchCore: the
+        224 crop).
+    options: every parameter of the method; those left out take their defaults.
+    revision: of the method's numbers (see `Detector.revision`), None for today's.
     """
 
     dataset: str
@@ -36,16 +47,18 @@ class Protocol:
     seed: int = 0
     map_frame: str = "original"
     options: Mapping[str, Any] = field(default_factory=dict)
+    revision: int | None = None
 
     def __post_init__(self) -> None:
-        if self.map_frame not in FRAMES:
-            raise InputError(f"Unknown map_frame {self.map_frame!r}; choose one of {', '.join(FRAMES)}.")
+        check_choice("map_frame", self.map_frame, FRAMES)
         if self.shots is not None and self.shots < 0:
             raise InputError(f"shots must be at least 0, not {self.shots}; leave it out to learn from all good images.")
-        taken = {name: value for name, value in self.options.items() if name not in _NOT_OPTIONS}
-        complete = make_detector(self.method, **taken).parameters()
-        plain = {name: _plain(value) for name, value in complete.items() if name not in _NOT_OPTIONS}
+        method = detector_class(self.method)
+        complete = method.complete({name: v for name, v in self.options.items() if name not in NOT_OPTIONS})
+        plain = {name: _plain(value) for name, value in complete.items() if name not in NOT_OPTIONS}
         object.__setattr__(self, "options", plain)
+        if self.revision is None:
+            object.__setattr__(self, "revision", method.revision)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -53,16 +66,20 @@ class Protocol:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Protocol":
-        """The inverse of `as_dict`; an unknown name is an InputError."""
+        """The inverse of `as_dict`, for rows of any age; an unknown name is an InputError."""
+        values = GROWTH.read(values)
         unknown = sorted(set(values) - {f.name for f in fields(cls)})
         if unknown:
             raise InputError(f"A protocol has no {unknown[0]!r}.")
-        return cls(**values)
+        options = detector_class(values["method"]).growth.read(values.get("options", {}))
+        return cls(**values | {"options": options})
 
     @property
     def hash(self) -> str:
-        """10 hex digits of the sha256 of all values."""
-        text = json.dumps(self.as_dict(), sort_keys=True, ensure_ascii=False, allow_nan=False)
+        """10 hex digits of the sha256 of all values, those apart that reproduce rows older than themselves."""
+        options = detector_class(self.method).growth.hashed(self.options)
+        values = GROWTH.hashed(self.as_dict()) | {"options": options}
+        text = json.dumps(values, sort_keys=True, ensure_ascii=False, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
     @property
@@ -72,8 +89,8 @@ class Protocol:
         words = (self.dataset, self.category, self.method, self.backbone, shots, f"s{self.seed}", self.hash)
         return "-".join("".join(c if c.isalnum() or c in "._" else "_" for c in word) for word in words)
 
-    def group(self) -> "dict[str, Any]":
-        """Everything but the seeds: runs that agree in this are draws of one experiment."""
+    def group(self) -> dict[str, Any]:
+        """Everything but the seeds: runs that agree in this are repetitions of one experiment."""
         return {k: v for k, v in self.as_dict().items() if k not in ("seed", "split_seed", "data_digest")}
 
 

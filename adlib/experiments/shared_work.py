@@ -10,7 +10,7 @@ from pathlib import Path
 
 from adlib.data import Dataset, Sample
 from adlib.experiments.calibrate import held_out_good
-from adlib.experiments.execution import HERE, Machine, build
+from adlib.experiments.planning import HERE, Machine, build
 from adlib.experiments.protocol import Protocol
 from adlib.features.cache import TensorCache
 

@@ -20,7 +20,7 @@ from typing import Any
 from adlib.data import Dataset, load_dataset
 from adlib.errors import InputError
 from adlib.experiments.choices import Choices
-from adlib.experiments.execution import build
+from adlib.experiments.planning import build
 from adlib.experiments.protocol import Protocol
 from adlib.experiments.shared_work import drawn, scored, share_distances
 from adlib.experiments.store import ResultStore

@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from adlib.errors import InputError
+from adlib.errors import InputError, check_choice
 from adlib.features.pixels import PIXELS, Pixels
 from adlib.features.stages import Stages
 from adlib.features.vit import ANTIALIASED_POSITIONS, DINOV2_POSITIONS, PositionRule, patch_maps
@@ -260,10 +260,8 @@ def load_backbone(
     """
     if name == PIXELS:
         return Pixels(_device(device))
-    if name not in _SPECS:
-        raise InputError(f"Unknown backbone {name!r}; choose from {', '.join(BACKBONES)} or {PIXELS}.")
-    if precision not in PRECISIONS:
-        raise InputError(f"Unknown precision {precision!r}; choose from {', '.join(PRECISIONS)}.")
+    check_choice("backbone", name, (*BACKBONES, PIXELS))
+    check_choice("precision", precision, PRECISIONS)
     spec = _SPECS[name]
     place = _device(device)
     found = find_weights(spec.published, weights)

@@ -16,7 +16,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from adlib.errors import InputError
+from adlib.errors import InputError, check_choice
 
 ASPECTS = ("keep", "square")
 INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
@@ -106,12 +106,8 @@ class Preprocess:
     multiple: int = 1
 
     def __post_init__(self) -> None:
-        if self.aspect not in ASPECTS:
-            raise InputError(f"Unknown aspect {self.aspect!r}; choose one of {', '.join(ASPECTS)}.")
-        if self.interpolation not in INTERPOLATIONS:
-            raise InputError(
-                f"Unknown interpolation {self.interpolation!r}; choose one of {', '.join(INTERPOLATIONS)}."
-            )
+        check_choice("aspect", self.aspect, ASPECTS)
+        check_choice("interpolation", self.interpolation, INTERPOLATIONS)
         for name, value in (("resize", self.resize), ("crop", self.crop)):
             if value is not None and value < 16:
                 raise InputError(f"{name} must be at least 16 pixels, not {value}.")
@@ -181,8 +177,7 @@ def patch_vectors(
     """
     if neighbourhood < 1 or neighbourhood % 2 == 0:
         raise InputError(f"neighbourhood must be an odd number of at least 1, not {neighbourhood}.")
-    if pooling not in POOLINGS:
-        raise InputError(f"Unknown pooling {pooling!r}; choose one of {', '.join(POOLINGS)}.")
+    check_choice("pooling", pooling, POOLINGS)
     grid = grid_size(maps)
     pool = _mean_window if pooling == "mean" else _official_window
     layers = [_to_grid(pool(m, neighbourhood, dims), grid) for m in maps.values()]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from adlib.errors import InputError
+from adlib.errors import check_choice
 from adlib.experiments.presets import TURNED
 from adlib.experiments.protocol import Protocol
 from adlib.experiments.store import Result
@@ -186,8 +186,7 @@ def comparison(paper: str, results: Iterable[Result]) -> pd.DataFrame:
     Nearest: most categories covered, then fewest differences, a ResNet where theirs is one, most draws.
     Raises InputError on another paper.
     """
-    if paper not in PAPERS:
-        raise InputError(f"Unknown paper {paper!r}; choose one of {', '.join(PAPERS)}.")
+    check_choice("paper", paper, PAPERS)
     ours = setups(results, paper)
     return pd.DataFrame([_beside(row, ours) for row in published(method=PAPERS[paper]).itertuples()])
 

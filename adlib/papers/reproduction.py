@@ -15,8 +15,9 @@ from adlib.data import Dataset, load_dataset
 from adlib.data.check import check_folder
 from adlib.data.fetch import mvtec, visa
 from adlib.data.fetch.source import compare, tally
-from adlib.errors import InputError
-from adlib.experiments.execution import HERE, Machine, plan, run
+from adlib.errors import InputError, check_choice
+from adlib.experiments.execution import run
+from adlib.experiments.planning import HERE, Machine, plan
 from adlib.experiments.presets import method_options
 from adlib.experiments.protocol import Protocol
 from adlib.experiments.shared_work import share_distances
@@ -73,8 +74,7 @@ class Reproduction:
     machine: Machine = HERE
 
     def __post_init__(self) -> None:
-        if self.paper not in PAPERS:
-            raise InputError(f"Unknown paper {self.paper!r}; choose one of {', '.join(PAPERS)}.")
+        check_choice("paper", self.paper, PAPERS)
         own = DEFAULTS[self.paper]
         for name in (f.name for f in fields(self) if f.name in _NAMES):
             values = getattr(self, name)

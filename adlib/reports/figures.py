@@ -11,8 +11,8 @@ from adlib import plots
 from adlib.data import Dataset
 from adlib.data.images import read_image
 from adlib.errors import InputError
-from adlib.experiments.execution import HERE, Machine, build
 from adlib.experiments.forecast import mask_picture
+from adlib.experiments.planning import HERE, Machine, build
 from adlib.experiments.store import Result, ResultStore
 
 COUNT = 4

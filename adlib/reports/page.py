@@ -18,7 +18,7 @@ from adlib import plots
 from adlib.data import Dataset
 from adlib.data.check import describe
 from adlib.experiments.calibrate import FALSE_ALARM_RATE, at_rate, explain
-from adlib.experiments.execution import HERE, Machine
+from adlib.experiments.planning import HERE, Machine
 from adlib.experiments.store import Result, ResultStore, as_frame
 from adlib.files import atomic_write
 from adlib.plots.style import text_width

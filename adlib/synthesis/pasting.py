@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from skimage import data
 from torch import Tensor
 
-from adlib.errors import InputError
+from adlib.errors import check_choice
 from adlib.synthesis.perlin import perlin_masks, random_noise
 
 MIXED = {"both": ("good", "photographs"), "all": ("good", "photographs", "drawn")}
@@ -44,8 +44,7 @@ def made_up_defects(pictures: Tensor, textures: str = "both", share: float = 0.5
     gravel, "drawn" from `drawn`; "both" from the first two at random, "all" from the three; share: of the pictures that
     get a defect. Raises InputError on another kind.
     """
-    if textures not in TEXTURES:
-        raise InputError(f"Unknown kind of textures {textures!r}; choose one of {', '.join(TEXTURES)}.")
+    check_choice("kind of textures", textures, TEXTURES)
     count, device = len(pictures), pictures.device
     size = tuple(pictures.shape[2:])
     masks = perlin_masks(count, size).to(device) & (torch.rand(count, 1, 1, 1) < share).to(device)

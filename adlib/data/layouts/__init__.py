@@ -8,7 +8,7 @@ from pathlib import Path
 from adlib.data.dataset import Dataset, whole_number
 from adlib.data.layouts import folder, mtd, mvtec, visa
 from adlib.data.layouts.listing import require_folder
-from adlib.errors import InputError
+from adlib.errors import InputError, check_choice
 
 # In the order in which "auto" asks them: the more a layout demands, the earlier.
 LAYOUTS = {"visa": visa, "mtd": mtd, "mvtec": mvtec, "folder": folder}
@@ -44,10 +44,9 @@ def load_dataset(
         raise InputError('root says where "toy" lies; for a folder give its path as the source.')
     split_seed = whole_number("split_seed", split_seed, 0)
     path = require_folder(source)
+    check_choice("layout", layout, ("auto", *LAYOUTS))
     if layout == "auto":
         layout = _recognise(path)
-    elif layout not in LAYOUTS:
-        raise InputError(f"Unknown layout {layout!r}; choose auto, {', '.join(LAYOUTS)}.")
     dataset = LAYOUTS[layout].load(path, category, split_seed)
     return replace(dataset, layout=layout)
 

@@ -18,7 +18,7 @@ import platformdirs
 from PIL import Image
 
 from adlib.data.toy import fabric, nut, tile, weld
-from adlib.errors import InputError
+from adlib.errors import InputError, check_choice
 from adlib.files import write_json
 from adlib.progress import progress as progress_bar
 
@@ -36,8 +36,7 @@ _BLOCK = 100_000  # seeds per split and defect, so train and test never share on
 
 def _draw(category: str, defect: str | None, seed: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Picture (size, size, 3) uint8 and mask (size, size) uint8 0/255; see `render`."""
-    if category not in CATEGORIES:
-        raise InputError(f"There is no toy category {category!r}; choose one of {', '.join(CATEGORIES)}.")
+    check_choice("toy category", category, CATEGORIES)
     if defect is not None and defect not in CATEGORIES[category]:
         choice = ", ".join(CATEGORIES[category])
         raise InputError(f"Toy category {category!r} has no defect {defect!r}; choose None or one of {choice}.")
@@ -105,8 +104,7 @@ def make_toy(
         raise InputError(f"`categories` is the string {categories!r}; give a list of names, such as [{categories!r}].")
     names = list(CATEGORIES) if categories is None else list(dict.fromkeys(categories))
     for name in names:
-        if name not in CATEGORIES:
-            raise InputError(f"There is no toy category {name!r}; choose from {', '.join(CATEGORIES)}.")
+        check_choice("toy category", name, CATEGORIES)
     counts = {"train": train, "test_good": test_good, "test_defective": test_defective}
     for name, count in counts.items():
         _check_whole(name, count, 0)

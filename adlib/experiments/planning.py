@@ -1,0 +1,101 @@
+"""From a data set, a method and its options to the protocol of a run; the one place where protocols are made."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adlib.data import Dataset
+from adlib.data.images import content_key
+from adlib.detectors.base import Detector
+from adlib.detectors.registry import default_backbone, detector_class, make_detector
+from adlib.errors import InputError
+from adlib.experiments.protocol import Protocol
+from adlib.experiments.settings import check_settings
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a run happens, as opposed to what it computes: a weights file and a device ("cpu", "cuda", None)."""
+
+    weights: str | None = None
+    device: str | None = None
+
+
+HERE = Machine()
+
+
+def data_digest(dataset: Dataset) -> str:
+    """10 hex digits over path, size, split and label of every sample: other pictures, other digest."""
+    lines = [f"{dataset.relative(s)}\t{_bytes(s.path)}\t{s.split}\t{s.label}" for s in dataset.samples]
+    return hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()[:10]
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        content_key(path)  # says in one sentence what is wrong with a link that leads nowhere
+        raise
+
+
+def plan(
+    dataset: Dataset,
+    method: str,
+    *,
+    backbone: str | None = None,
+    shots: int | None = None,
+    selection: str = "slice",
+    seed: int = 0,
+    split_seed: int = 0,
+    map_frame: str = "original",
+    options: Mapping[str, Any] | None = None,
+    machine: Machine = HERE,
+) -> Protocol:
+    """The protocol of a run on one category of a data set. Raises InputError on invalid values.
+
+    backbone: None for the method's own.
+    split_seed: the seed that `load_dataset` was given.
+    options: parameters of the method, see its class.
+    machine: where the backbone's weights are found; their sha256 is part of the protocol.
+    The others: see `Protocol`.
+    """
+    if len(dataset.categories) != 1:
+        raise InputError(f"{dataset.name} has several categories: {', '.join(dataset.categories)}; choose one.")
+    options = dict(options or {})
+    check_settings(method, options)
+    backbone = backbone or default_backbone(method)
+    detector = make_detector(method, backbone=backbone, weights=machine.weights, device=machine.device, **options)
+    return Protocol(
+        dataset=dataset.name,
+        category=dataset.categories[0],
+        data_digest=data_digest(dataset),
+        method=method,
+        backbone=backbone,
+        weights_sha256=detector.network().weights_sha256,
+        split_seed=split_seed,
+        shots=shots,
+        selection=selection,
+        seed=seed,
+        map_frame=map_frame,
+        options=detector.parameters(),
+    )
+
+
+def build(protocol: Protocol, machine: Machine = HERE) -> Detector:
+    """The detector that a protocol describes. Raises InputError where the method gave other numbers at that time."""
+    current = detector_class(protocol.method).revision
+    if protocol.revision != current:
+        raise InputError(
+            f"{protocol.title} was made by revision {protocol.revision} of {protocol.method}; this version of adlib "
+            f"has revision {current} and gives other numbers. Plan the run again."
+        )
+    return make_detector(
+        protocol.method,
+        backbone=protocol.backbone,
+        weights=machine.weights,
+        device=machine.device,
+        seed=protocol.seed,
+        **protocol.options,
+    )
