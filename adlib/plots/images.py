@@ -65,14 +65,16 @@ def gallery(
     limits: tuple[float, float] | None = None,
     threshold: float | None = None,
     columns: int | None = None,
+    beside: bool = False,
 ) -> Figure:
-    """Images above their anomaly maps, all maps on ONE colour scale; put a good image beside the defective ones.
+    """Images above their anomaly maps, all maps on ONE colour scale; show a good image with the defective ones.
 
     images, maps, masks, threshold: as in `overlay`, one entry per image; a mask may be None (none known).
     Masks are outlined on the maps, or on a second row of images where there are no maps.
     titles: one per image, of any length and script; a line too long is shortened in its middle.
     limits: needed with maps: `colour_limits(maps of normal images)`. There is no scaling per image.
     columns: images side by side; chosen by their shape if None.
+    beside: maps to the right of their images instead of below them.
     """
     pictures = _as_pictures(images)
     maps = _one_each(maps, "maps", len(pictures))
@@ -81,7 +83,7 @@ def gallery(
     if threshold is not None and not maps:
         raise InputError("gallery got a threshold but no maps; pass the anomaly maps too, or leave the threshold out.")
     rows = 2 if maps or masks else 1
-    figure, axes = _grid(pictures, rows, columns, titles, bar=bool(maps))
+    figure, axes = (_pairs if beside and rows == 2 else _grid)(pictures, rows, columns, titles, bar=bool(maps))
     for number, picture in enumerate(pictures):
         _draw_picture(axes[number, 0], picture)
         mask = masks[number] if masks else None
@@ -184,6 +186,16 @@ def _grid(
     for number, name in enumerate(names):
         axes[number, 0].set_title(showable(name), fontsize=FONT_SIZE - 1, pad=4)
     return figure, axes
+
+
+def _pairs(
+    pictures: list[np.ndarray], rows: int, columns: int | None, titles: Sequence[str] | None, bar: bool
+) -> tuple[Figure, np.ndarray]:
+    """As `_grid` for two rows, with the second axes of a picture to the right of its first."""
+    doubled = [picture for picture in pictures for _ in range(rows)]
+    spaced = None if titles is None else [text for title in titles for text in (title, *[""] * (rows - 1))]
+    figure, axes = _grid(doubled, 1, columns and rows * columns, spaced, bar)
+    return figure, axes[: len(doubled)].reshape(len(pictures), rows)
 
 
 def _draw_picture(ax: Axes, picture: np.ndarray) -> None:

@@ -78,8 +78,25 @@ def mistakes(result: Result, store: ResultStore, dataset: Dataset, machine: Mach
     return _overlays(result, store, dataset, machine, [*order[labels == 0][::-1][:COUNT], *order[labels == 1][:COUNT]])
 
 
+def showcase(result: Result, store: ResultStore, dataset: Dataset, machine: Machine = HERE) -> Figure | None:
+    """Two good images and two defective ones, at a third and two thirds of their class by score: neither the best nor
+    the worst of a run. A row a class, each map beside its image; None as in `extremes`.
+    """
+    order = np.argsort(result.scores["score"].to_numpy(), kind="stable")
+    labels = result.scores["label"].to_numpy()[order]
+    classes = [order[labels == label] for label in (0, 1)]
+    chosen = [ranked[len(ranked) * third // 3] for ranked in classes if len(ranked) for third in (1, 2)]
+    return _overlays(result, store, dataset, machine, chosen, columns=2, beside=True)
+
+
 def _overlays(
-    result: Result, store: ResultStore, dataset: Dataset, machine: Machine, chosen: Sequence[int]
+    result: Result,
+    store: ResultStore,
+    dataset: Dataset,
+    machine: Machine,
+    chosen: Sequence[int],
+    columns: int = COUNT,
+    beside: bool = False,
 ) -> Figure | None:
     """Colour limits come from the good test pictures of the run and are shared by all panels."""
     grids = store.grids(result.protocol)
@@ -101,4 +118,6 @@ def _overlays(
         for i, score in zip(chosen, predictions.scores, strict=True)
     ]
     maps = [predictions.anomaly_map(number) for number in range(len(chosen))]
-    return plots.gallery([pictures[i] for i in chosen], maps, titles=titles, limits=limits, columns=COUNT)
+    return plots.gallery(
+        [pictures[i] for i in chosen], maps, titles=titles, limits=limits, columns=columns, beside=beside
+    )

@@ -31,6 +31,7 @@ from adlib.reports.figures import (
     mask,
     mistakes,
     recall_by_defect,
+    showcase,
 )
 from adlib.reports.tables import METRICS, learning_curves, table
 
@@ -50,17 +51,12 @@ def write_report(
     mask, the threshold, scores, recall of each defect, worst mistakes and extremes; then data, protocols, versions.
 
     store: where the patch scores of the results lie; datasets: category -> data set, for the pictures; figures: a
-    folder for `curve_DATASET.png` and `overlays_DATASET.png` (the first of the extremes) beside the page.
+    folder for `curve_DATASET.png` and `overlays_DATASET.png` (see `showcase`) beside the page.
     false_alarms: the rate of the thresholds, whatever the results were stored with.
     """
     frame = as_frame(results)
     curve = learning_curves(frame, [m for m in ("image_auroc", "image_ap", "image_f1max") if m in frame])
-    runs, overlays = [], None
-    for result in _representatives(results):
-        result = replace(result, row=at_rate(result.row, result.scores, false_alarms))
-        section, picture = _run_section(result, store, datasets.get(result.protocol.category), machine, false_alarms)
-        runs.append(section)
-        overlays = overlays or picture
+    shown = [replace(r, row=at_rate(r.row, r.scores, false_alarms)) for r in _representatives(results)]
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         title=f"Shot sweep on {', '.join(frame['dataset'].unique())} with {', '.join(frame['backbone'].unique())}",
@@ -68,7 +64,7 @@ def write_report(
         table=_without_constants(table(frame)).to_dict("split"),
         text_columns=("dataset", "category", "method", "backbone"),
         curve=plots.png_data_uri(curve),
-        runs=runs,
+        runs=[_run_section(r, store, datasets.get(r.protocol.category), machine, false_alarms) for r in shown],
         data=[line for name in sorted(datasets) for line in describe(datasets[name])],
         protocols=_protocol_lines(results),
         environment=results[0].row["environment"],
@@ -76,12 +72,19 @@ def write_report(
         boxes=plots.chinese_font() is None and not _is_latin(results),
     )
     if figures is not None:
-        for kind, figure in [("curve", curve), *([("overlays", overlays)] if overlays else [])]:
-            with atomic_write(figures / f"{kind}_{frame['dataset'].iloc[0]}.png", "wb") as file:
-                file.write(plots.figure_to_png(figure))
+        name = frame["dataset"].iloc[0]
+        _write_figure(curve, figures / f"curve_{name}.png")
+        dataset = datasets.get(shown[0].protocol.category)
+        if dataset is not None and (overlays := showcase(shown[0], store, dataset, machine)):
+            _write_figure(overlays, figures / f"overlays_{name}.png")
     with atomic_write(target) as file:
         file.write(page)
     return target
+
+
+def _write_figure(figure: Figure, target: Path) -> None:
+    with atomic_write(target, "wb") as file:
+        file.write(plots.figure_to_png(figure))
 
 
 def rate_of_page(page: Path) -> float | None:
@@ -102,14 +105,14 @@ def _is_latin(results: Sequence[Result]) -> bool:
 
 def _run_section(
     result: Result, store: ResultStore, dataset: Dataset | None, machine: Machine, rate: float
-) -> tuple[dict[str, Any], Figure | None]:
-    """What the page shows of one run, and the figure of its extremes."""
+) -> dict[str, Any]:
+    """What the page shows of one run."""
     highest = extremes(result, store, dataset, machine) if dataset is not None else None
     worst = mistakes(result, store, dataset, machine) if dataset is not None else None
     masked = mask(result, dataset, machine) if dataset is not None else None
     p = result.protocol
     shots = "all" if p.shots is None else p.shots
-    section = {
+    return {
         "title": f"{p.method}, {p.category}, {shots} shots, seed {p.seed}",
         "sentences": explain(result.row, rate),
         "metrics": [
@@ -128,7 +131,6 @@ def _run_section(
             if figure is not None
         ],
     }
-    return section, highest
 
 
 def _without_constants(shown: pd.DataFrame) -> pd.DataFrame:
