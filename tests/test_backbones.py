@@ -2,9 +2,7 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
-import plain_dinov2
 import pytest
 import skimage.data
 import timm
@@ -18,9 +16,11 @@ from adlib.errors import InputError
 from adlib.features.backbones import _SPECS, BACKBONES, load_backbone
 from adlib.features.vit import ANTIALIASED_POSITIONS, DINOV2_POSITIONS, resample_positions
 from adlib.features.weights import find_weights, read_checkpoint
+from helpers import plain_dinov2
+from helpers.places import SHARED
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "weights"
-RESNET18, VIT_TINY = SHARED / "resnet18_layers1-3_bnfolded.pth", SHARED / "vit_tiny_patch16_224.pth"
+WEIGHTS = SHARED / "weights"
+RESNET18, VIT_TINY = WEIGHTS / "resnet18_layers1-3_bnfolded.pth", WEIGHTS / "vit_tiny_patch16_224.pth"
 needs_resnet18 = pytest.mark.skipif(not RESNET18.exists(), reason=f"needs shared/weights/{RESNET18.name}")
 needs_vit_tiny = pytest.mark.skipif(not VIT_TINY.exists(), reason=f"needs shared/weights/{VIT_TINY.name}")
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from image_files import COLOUR, RANDOM, one_sentence, save
 from PIL import Image, ImageFile
 
 from adlib.data import images
 from adlib.data.images import content_key, probe_image, read_image, read_mask
 from adlib.errors import InputError
+from helpers.image_files import COLOUR, RANDOM, one_sentence, save
 
 
 def test_files_that_are_no_image(tmp_path):

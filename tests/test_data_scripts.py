@@ -15,14 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_download import Server
 
 from adlib import download as download_module
 from adlib.data import load_dataset
 from adlib.data.fetch import archives, mtd, mvtec, script, staging, visa
 from adlib.data.fetch.source import Source
-
-ROOT = Path(__file__).parents[1]
+from helpers.places import ROOT
+from helpers.server import Server
 
 SCRIPTS = sorted((ROOT / "data_scripts").glob("*.py"))
 Files = Mapping[str, bytes]  # names of an archive's members and what is in them

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import nbformat
-import notebook_text
 import pytest
 
+from helpers import notebook_text
+from helpers.places import ROOT
 from tools.refresh import notebook_files
 
-ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
 
 

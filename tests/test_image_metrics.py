@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_metrics import plain_ap, plain_auroc, plain_f1max
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from adlib.errors import InputError
 from adlib.evaluation import IMAGE_METRICS, accuracy_at, bootstrap_interval, decide, f1max, image_metrics
+from helpers.plain_metrics import plain_ap, plain_auroc, plain_f1max
 
 # --- image metrics
 

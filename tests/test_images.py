@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from image_files import COLOUR, DEEP, RANDOM, deep_colour_png, one_sentence, same, save
 from PIL import Image
 from scipy.ndimage import affine_transform
 
 from adlib.data.images import content_key, printable, probe_image, read_image, read_mask, rotate
 from adlib.errors import InputError
+from helpers.image_files import COLOUR, DEEP, RANDOM, deep_colour_png, one_sentence, same, save
 
 # What can be read
 

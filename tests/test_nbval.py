@@ -7,9 +7,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-import sample_notebooks
-from notebook_rules import code_cells, read, stamp_problems
 
+from helpers import sample_notebooks
+from helpers.notebook_rules import code_cells, read, stamp_problems
 from tools.refresh import refresh_notebooks
 
 SANITIZE = Path(__file__).with_name("nbval_sanitize.cfg")

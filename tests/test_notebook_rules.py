@@ -5,12 +5,11 @@ import shutil
 from pathlib import Path
 
 import nbformat
-import notebook_text
 import pytest
-import sample_notebooks
-from notebook_code import missing_files, unused_names
-from notebook_rules import code_cells, problems, read
 
+from helpers import notebook_text, sample_notebooks
+from helpers.notebook_code import missing_files, unused_names
+from helpers.notebook_rules import code_cells, problems, read
 from tools.refresh import digests, refresh_notebooks
 
 

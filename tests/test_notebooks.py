@@ -5,12 +5,12 @@ from pathlib import Path
 import papermill
 import pytest
 import yaml
-from notebook_rules import code_cells, problems, read
 
 from adlib.experiments.notebook import declared_names
+from helpers.notebook_rules import code_cells, problems, read
+from helpers.places import ROOT
 from tools.refresh import notebook_files
 
-ROOT = Path(__file__).parents[1]
 NOTEBOOKS = notebook_files(ROOT / "notebooks")
 CHAPTERS = [path for path in NOTEBOOKS if path.parent.name == "notebooks"]
 OVERRIDES = yaml.safe_load((ROOT / "tests/overrides.yaml").read_text(encoding="utf-8"))

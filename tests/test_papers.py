@@ -16,8 +16,9 @@ from adlib.experiments.store import Result, ResultStore
 from adlib.papers.catalogue import CATEGORIES, ENSEMBLE, published, setting
 from adlib.papers.compare import PAPERS, comparison, differences, own_rows, setups
 from adlib.papers.page import as_html, as_markdown, write_page
+from helpers.places import ROOT
 
-RESULTS = Path(__file__).parents[1] / "results"
+RESULTS = ROOT / "results"
 ALL = tuple(mvtec.PUBLISHED)
 EXACT = {"backbone": "wide_resnet50_2", "map_frame": "network", "options": {**OFFICIAL, "coreset": 0.25}}
 DINO = {"rotate": True, "mask": "test", "resize": 448}

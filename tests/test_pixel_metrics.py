@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_metrics import plain_pixel_metrics
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from adlib.errors import InputError
 from adlib.evaluation import PIXEL_METRICS, pixel_metrics
+from helpers.plain_metrics import plain_pixel_metrics
 
 
 def assert_plain(maps, masks, limit=0.3):

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from plot_examples import rng, some_runs, texts, with_gid
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from adlib import plots
 from adlib.errors import InputError
+from helpers.plot_examples import rng, some_runs, texts, with_gid
 
 
 def test_the_learning_curve_draws_numpys_means_and_standard_deviations():

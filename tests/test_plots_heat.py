@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from PIL import Image
-from plot_examples import SIDE, a_mask, defective_map, good_map, map_artists, picture, rng, with_gid
 
 from adlib import plots
 from adlib.errors import InputError
 from adlib.plots.pictures import as_picture
+from helpers.plot_examples import SIDE, a_mask, defective_map, good_map, map_artists, picture, rng, with_gid
 
 
 def test_colour_limits_follow_their_rule():

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from matplotlib import colors
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
-from plot_examples import CHINESE, NAMES, example_figures, picture
 
 from adlib import plots
 from adlib.plots import style
+from helpers.plot_examples import CHINESE, NAMES, example_figures, picture
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,15 +1,14 @@
 """The README says what the committed results say, and its links lead somewhere."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from adlib.errors import InputError
 from adlib.papers.catalogue import published
+from helpers.places import ROOT
 from tools.refresh import TABLES, refreshed_readme
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

@@ -5,15 +5,14 @@ from pathlib import Path
 import nbclient
 import nbformat
 import pytest
-import sample_notebooks
 
 from adlib.data import load_dataset
 from adlib.errors import InputError
 from adlib.experiments.execution import plan, run
 from adlib.experiments.store import ResultStore
+from helpers import sample_notebooks
+from helpers.places import ROOT
 from tools import refresh
-
-ROOT = Path(__file__).parents[1]
 
 
 def notebook(path: Path, source: str) -> Path:

@@ -20,8 +20,9 @@ from adlib.experiments.execution import Machine
 from adlib.experiments.shared_work import drawn, scored
 from adlib.experiments.store import ResultStore
 from adlib.papers.reproduction import Reproduction, check_data, reproduce
+from helpers.places import ROOT
 
-RESULTS = Path(__file__).parents[1] / "results/bottle_patchcore"
+RESULTS = ROOT / "results/bottle_patchcore"
 SMALL = {"backbones": ("efficientnet_lite0",), "categories": ("weld",)}
 
 

@@ -5,7 +5,6 @@ import pickle
 from pathlib import Path
 
 import huggingface_hub.constants
-import plain_dinov2
 import pytest
 import timm
 import torch
@@ -16,6 +15,7 @@ from adlib.errors import InputError
 from adlib.features import weights as module
 from adlib.features.backbones import _SPECS, load_backbone
 from adlib.features.weights import Package, Published, find_weights, put_into, read_checkpoint, to_timm_layout
+from helpers import plain_dinov2
 
 
 @pytest.fixture(autouse=True)

@@ -4,10 +4,10 @@ import shlex
 from pathlib import Path
 
 import pytest
-from bad_files import CANNOT_BE_READ, SMALL, in_short, name_of, one_sentence, place, refused
 
 from adlib.cli import main
 from adlib.errors import InputError
+from helpers.bad_files import CANNOT_BE_READ, SMALL, in_short, name_of, one_sentence, place, refused
 
 
 @pytest.mark.parametrize("case", CANNOT_BE_READ, ids=name_of)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bad_files import PICTURES, in_short, name_of, one_sentence, place, refused
 from PIL import Image
+
+from helpers.bad_files import PICTURES, in_short, name_of, one_sentence, place, refused
 
 
 @pytest.mark.parametrize("case", PICTURES, ids=name_of)

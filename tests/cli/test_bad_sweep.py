@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from bad_files import in_short, refused
 from PIL import Image
 
 from adlib.experiments.store import ResultStore
+from helpers.bad_files import in_short, refused
 
 SHORT = ("--shots", "1", "--seeds", "0")
 ARGUMENTS = [

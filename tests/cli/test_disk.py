@@ -8,15 +8,16 @@ import threading
 from pathlib import Path
 
 import pytest
-from bad_files import SMALL, one_sentence
 
 from adlib.cli import main
 from adlib.experiments.store import ResultStore
 from adlib.files import write_json
+from helpers.bad_files import SMALL, one_sentence
+from helpers.places import ROOT
 
 pytestmark = pytest.mark.slow
 
-SCRIPT = Path(__file__).with_name("small_disk.py")
+SCRIPT = ROOT / "tests/helpers/small_disk.py"
 
 
 def score_lines(results: Path) -> list[str]:

@@ -3,8 +3,9 @@
 import shutil
 
 import pytest
-from bad_files import PICTURES, SMALL, name_of, one_sentence, place
 from PIL import Image
+
+from helpers.bad_files import PICTURES, SMALL, name_of, one_sentence, place
 
 
 @pytest.mark.parametrize("case", PICTURES, ids=name_of)

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bad_files import SMALL, rights_count
 
 from adlib.cli import main
+from helpers.bad_files import SMALL, rights_count
 
 
 @pytest.fixture(autouse=True)

@@ -15,10 +15,9 @@ from itertools import chain
 from pathlib import Path
 
 import nbformat
-import notebook_code
-import notebook_text
 from nbformat import NotebookNode
 
+from helpers import notebook_code, notebook_text
 from tools.refresh import digests
 
 LARGEST = 1_000_000  # bytes
