@@ -200,3 +200,8 @@ def test_an_unknown_pooling_is_refused():
 
 def test_seen_box_covers_the_whole_where_nothing_is_cropped():
     assert Frame((301, 199), (388, 256), 0, 0, (388, 256), centred=False).seen_box == (0, 0, 301, 199)
+
+
+def test_a_frame_survives_the_way_through_a_tensor():
+    frame = Frame((300, 417), (256, 356), 16, 66, (224, 224), True)
+    assert Frame.from_tensor(frame.as_tensor()) == frame

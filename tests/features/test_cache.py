@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from adlib.features.cache import TensorCache, digest
-from adlib.files import atomic_write, write_json
 
 
 def test_there_and_back(tmp_path: Path):
@@ -48,19 +47,3 @@ def test_a_folder_that_cannot_be_written_turns_the_cache_off_with_one_warning(tm
 
 def test_digest_depends_on_every_value_and_not_on_order():
     assert digest({"a": 1, "b": [2, 3]}) == digest({"b": [2, 3], "a": 1}) != digest({"a": 1, "b": [3, 2]})
-
-
-def test_atomic_write_keeps_the_old_content_when_it_fails(tmp_path: Path):
-    target = tmp_path / "数据.json"
-    write_json(target, {"a": 1})
-    before = target.read_bytes()
-    with pytest.raises(RuntimeError), atomic_write(target) as file:
-        file.write("half of")
-        raise RuntimeError
-    assert target.read_bytes() == before and list(tmp_path.iterdir()) == [target]
-
-
-def test_json_with_nan_is_refused(tmp_path: Path):
-    with pytest.raises(ValueError):
-        write_json(tmp_path / "x.json", {"a": float("nan")})
-    assert not list(tmp_path.iterdir())

@@ -14,7 +14,6 @@ from torch.nn import functional as F
 
 from adlib.errors import InputError
 from adlib.features.backbones import _SPECS, BACKBONES, load_backbone
-from adlib.features.vit import ANTIALIASED_POSITIONS, DINOV2_POSITIONS, resample_positions
 from adlib.features.weights import find_weights, read_checkpoint
 from helpers import plain_dinov2
 from helpers.places import SHARED
@@ -74,25 +73,6 @@ def test_dinov2_equals_the_paper_on_a_non_square_image(dinov2):
 @pytest.mark.parametrize("size", [448, 518, 672])
 def test_dinov2_equals_the_paper_at(size, dinov2):
     assert_equals_plain(dinov2, size, size, ("norm",))
-
-
-@pytest.mark.parametrize("rule", [DINOV2_POSITIONS, ANTIALIASED_POSITIONS])
-@pytest.mark.parametrize("grid", [(1, 1), (16, 37), (32, 32), (32, 57), (37, 37), (48, 48), (74, 20)])
-def test_positions_follow_their_definition(rule, grid):
-    positions = torch.randn(1, 37 * 37, 5, generator=torch.Generator().manual_seed(1))
-    expected = plain_dinov2.resampled_positions(positions[0], *grid, rule.offset, rule.antialias)
-    found = resample_positions(positions, (37, 37), grid, rule)[0]
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
-    if grid == (37, 37):
-        assert torch.equal(found, positions[0])
-
-
-def test_the_two_position_rules_differ_noticeably():
-    positions = torch.randn(1, 37 * 37, 5, generator=torch.Generator().manual_seed(1))
-    plain, registers = (
-        resample_positions(positions, (37, 37), (32, 32), rule) for rule in (DINOV2_POSITIONS, ANTIALIASED_POSITIONS)
-    )
-    assert (plain - registers).abs().mean() > 0.05
 
 
 def test_vit_g_feed_forward_is_the_official_swiglu():
