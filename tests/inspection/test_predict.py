@@ -1,4 +1,4 @@
-"""`adlib predict`: tiles without a seam, maps and overlays in original pixels, a table that survives a kill."""
+"""`adlib predict`: maps and overlays in original pixels, a table that survives a kill."""
 
 import csv
 import json
@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from adlib import plots
@@ -17,151 +15,9 @@ from adlib.data.images import read_image
 from adlib.detectors.registry import load_detector, make_detector
 from adlib.detectors.tiled import score_picture
 from adlib.errors import InputError
-from adlib.features.tiles import Blend, tile_boxes, tile_starts
 from adlib.inspection import predict as module
-from adlib.inspection.overlays import paint
 from adlib.inspection.predict import COLUMNS, predict_files
-
-# --- tiles -------------------------------------------------------------------------------------------------------
-
-
-@given(st.integers(1, 900), st.integers(32, 300), st.floats(0, 0.9))
-def test_tiles_cover_everything_and_overlap_as_asked(length, tile, overlap):
-    starts = tile_starts(length, tile, overlap)
-    ends = [min(start + tile, length) for start in starts]
-    assert starts[0] == 0 and ends[-1] == length and starts == sorted(set(starts))
-    assert all(nxt <= end - int(tile * overlap) for end, nxt in zip(ends, starts[1:], strict=False))
-
-
-@pytest.mark.parametrize(("tile", "overlap"), [(31, 0.25), (64, 1.0), (64, -0.1)])
-def test_impossible_tiles_are_refused(tile, overlap):
-    with pytest.raises(InputError):
-        tile_starts(100, tile, overlap)
-
-
-@pytest.mark.parametrize("size", [(200, 300), (97, 640), (64, 64), (33, 65)])
-def test_a_smooth_map_comes_back_from_its_tiles(size):
-    y, x = np.mgrid[: size[0], : size[1]]
-    whole = np.sin(y / 30) + np.cos(x / 40)
-    blend = Blend(size)
-    for box in tile_boxes(size, (64, 64)):
-        blend.add(box, whole[box.top : box.bottom, box.left : box.right])
-    assert np.allclose(blend.result(), whole, atol=1e-5)
-
-
-def test_tiles_that_disagree_leave_no_seam():
-    """Each tile says another constant: the sum may go over from one to the other, but nowhere in one step."""
-    blend = Blend((64, 640))
-    for number, box in enumerate(tile_boxes((64, 640), (64, 128))):
-        blend.add(box, np.full((64, 128), float(number % 2), dtype=np.float32))
-    steps = np.abs(np.diff(blend.result()[30]))
-    assert steps.max() < 0.1 and steps.sum() > 4
-
-
-def test_what_a_crop_hid_is_nan_at_the_border_of_the_picture_only():
-    blend = Blend((100, 100), 0.5)
-    for box in tile_boxes((100, 100), (64, 64), 0.5):
-        tile_map = np.full((64, 64), np.nan, dtype=np.float32)
-        tile_map[8:-8, 8:-8] = 1.0
-        blend.add(box, tile_map)
-    result = blend.result()
-    assert np.isnan(result[:8]).all() and np.isnan(result[:, -8:]).all()
-    assert np.allclose(result[8:-8, 8:-8], 1.0)
-
-
-# --- a detector on a picture larger than its tiles ------------------------------------------------------------------
-
-
-def texture(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """Grey noise, smoothed a little, (height, width, 3) uint8."""
-    noise = np.random.default_rng(seed).normal(size=(height + 2, width + 2))
-    smooth = sum(noise[i : i + height, j : j + width] for i in range(3) for j in range(3)) / 3
-    return np.repeat((127 + 18 * smooth).clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
-
-
-@pytest.fixture(scope="module")
-def detector():
-    """Sees the picture's own pixels, so that tiled and whole can be compared patch by patch."""
-    good = [texture(192, 192, seed) for seed in range(4)]
-    return make_detector("patchcore", resize=None, layers=("blocks2",), coreset=400).fit(good)
-
-
-@pytest.fixture(scope="module")
-def marred():
-    """A dark blot across the border of the first tile: tiles of 192 start at 0, 128, 192."""
-    picture = texture(192, 384, 9)
-    picture[80:110, 178:206] = 20
-    return Image.fromarray(picture)
-
-
-def test_the_tiled_map_is_close_to_the_whole_one(detector, marred):
-    whole, tiled = score_picture(detector, marred), score_picture(detector, marred, (192, 192))
-    assert whole.tiles == 1 and tiled.tiles == 3
-    assert tiled.anomaly_map.shape == whole.anomaly_map.shape == (192, 384)
-    contrast = np.ptp(whole.anomaly_map)
-    assert np.abs(tiled.anomaly_map - whole.anomaly_map).mean() < 0.03 * contrast
-    assert np.corrcoef(tiled.anomaly_map.ravel(), whole.anomaly_map.ravel())[0, 1] > 0.98
-    assert np.unravel_index(tiled.anomaly_map.argmax(), (192, 384))[1] in range(170, 214)
-
-
-def test_a_defect_on_a_tile_border_scores_no_lower(detector, marred):
-    whole, tiled = score_picture(detector, marred), score_picture(detector, marred, (192, 192))
-    assert tiled.score >= whole.score * (1 - 1e-3)
-
-
-def test_no_seam_where_tiles_meet(detector):
-    good = score_picture(detector, Image.fromarray(texture(192, 640, 11)), (192, 192)).anomaly_map
-    steps = np.abs(np.diff(good, axis=1)).mean(axis=0)
-    borders = [edge - 1 for start in tile_starts(640, 192) for edge in (start, start + 192) if 0 < edge < 640]
-    assert steps[borders].max() <= steps.max() and steps[borders].mean() < 2 * steps.mean()
-
-
-def test_a_picture_of_a_tiles_size_is_not_cut(detector, marred):
-    small = marred.crop((0, 0, 192, 192))
-    assert score_picture(detector, small, (192, 192)).score == score_picture(detector, small).score
-
-
-def test_hidden_borders_of_tiles_overlap():
-    good = [texture(128, 128, seed) for seed in range(2)]
-    cropped = make_detector("patchcore", resize=128, crop=64, layers=("blocks2",), coreset=100).fit(good)
-    anomaly_map = score_picture(cropped, Image.fromarray(texture(128, 320, 5)), (128, 128)).anomaly_map
-    assert np.isfinite(anomaly_map[32:96, 32:-32]).all() and np.isnan(anomaly_map[:, :32]).all()
-
-
-def test_masked_pictures_are_not_tiled(detector, marred):
-    masked = make_detector("anomalydino", resize=None, rotate=False, mask="always").fit([texture(192, 192)])
-    with pytest.raises(InputError, match="masks the background"):
-        score_picture(masked, marred, (192, 192))
-
-
-# --- overlays ----------------------------------------------------------------------------------------------------
-
-
-def test_an_overlay_has_the_pictures_size_and_one_scale():
-    grey = Image.new("RGB", (60, 40), (100, 100, 100))
-    scores = np.zeros((40, 60), dtype=np.float32)
-    scores[10:30, 20:40] = 3.0
-    painted = np.asarray(paint(grey, scores, (0.0, 2.0)))
-    assert painted.shape == (40, 60, 3)
-    red, green, blue = painted[20, 30].astype(int)
-    assert red > 180 and green > 180 and blue < 60  # yellow
-    assert painted[0, 0].max() < 100  # dark glaze
-    louder = scores.copy()
-    louder[0, 59] = 100
-    assert np.array_equal(np.asarray(paint(grey, louder, (0.0, 2.0)))[20, 30], painted[20, 30])
-
-
-def test_a_contour_runs_around_the_region_and_unseen_pixels_stay_grey():
-    grey = Image.new("RGB", (60, 40), (100, 100, 100))
-    scores = np.zeros((40, 60), dtype=np.float32)
-    scores[10:30, 20:40] = 3.0
-    scores[:, :5] = np.nan
-    painted = np.asarray(paint(grey, scores, (0.0, 2.0), contour=2.5))
-    assert (painted[9, 20:40] == 255).all() and (painted[10:30, 19] == 255).all()
-    assert (painted[20, 30] != 255).any() and (painted[:, :5] == 100).all()
-
-
-# --- files -------------------------------------------------------------------------------------------------------
+from helpers.textures import texture
 
 
 @pytest.fixture(scope="module")
