@@ -4,8 +4,6 @@ import re
 
 import pytest
 
-from adlib.errors import InputError
-from adlib.papers.catalogue import published
 from helpers.places import ROOT
 from tools.refresh import TABLES, refreshed_readme
 
@@ -27,11 +25,3 @@ def test_a_number_typed_by_hand_does_not_survive(name):
 def test_links_and_pictures_exist():
     targets = re.findall(r"\]\(([^)#]+)\)", README)
     assert targets and all((ROOT / t).exists() for t in targets if not t.startswith("http"))
-
-
-def test_published_numbers_have_source_and_reading():
-    table = published()
-    assert len(table) == 1000 and not table[["source", "how_read"]].eq("").any().any()
-    assert published(method="PatchCore", dataset="mtd", variant="10%")["value"].item() == 97.9
-    with pytest.raises(InputError, match="'colour'"):
-        published(colour="red")

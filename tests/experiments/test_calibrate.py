@@ -12,20 +12,8 @@ from adlib.evaluation import accuracy_at, conformal_threshold
 from adlib.experiments import calibrate as module
 from adlib.experiments.calibrate import acceptable_rate, at_rate, calibrate, explain, held_out_good
 from adlib.experiments.execution import plan, run
-from adlib.experiments.forecast import forecast, mask_picture
 from adlib.experiments.store import ResultStore
-
-SMALL = {"resize": 64}
-DINO = SMALL | {"rotate": False, "mask": "never"}
-
-
-@pytest.fixture(scope="module")
-def weld(toy_root):
-    return load_dataset(str(toy_root), "weld")
-
-
-def paths(samples):
-    return [s.path for s in samples]
+from helpers.small_runs import DINO, SMALL, paths
 
 
 @pytest.mark.parametrize(("method", "options"), [("anomalydino", DINO), ("patchcore", SMALL | {"coreset": 30})])
@@ -120,33 +108,3 @@ def test_rows_from_before_keep_their_threshold(weld):
 @pytest.mark.parametrize("count", [1, 4, 19, 21, 99, 1234])
 def test_the_rate_that_is_named_is_enough(count):
     assert conformal_threshold(np.arange(count), acceptable_rate(count)) == count - 1
-
-
-# --- forecast ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("rotate", [False, True])
-def test_the_bank_is_predicted_to_the_byte(weld, rotate):
-    protocol = plan(weld, "anomalydino", shots=3, options=DINO | {"rotate": rotate})
-    cost = forecast([(protocol, weld)])
-    detector = make_detector("anomalydino", **DINO | {"rotate": rotate}).fit(paths(weld.few_shot(3)))
-    assert cost.bank_bytes == detector.bank_.numel() * 4
-    assert cost.seconds > 0 and "3 shots" in cost.line and ("8 rotations" in cost.line) == rotate
-
-
-def test_the_whole_bank_of_patchcore_is_predicted(weld):
-    protocol = plan(weld, "patchcore", shots=3, options=SMALL)
-    detector = make_detector("patchcore", **SMALL | {"coreset": 1.0}).fit(paths(weld.few_shot(3)))
-    assert forecast([(protocol, weld)]).bank_bytes == detector.bank_.numel() * 4
-    assert forecast([]) is None
-
-
-def test_the_object_mask_is_shown_where_one_is_used(weld):
-    assert mask_picture(plan(weld, "anomalydino", shots=2, options=DINO), weld) is None
-    assert mask_picture(plan(weld, "patchcore", shots=2, options=SMALL), weld) is None
-    figure = mask_picture(plan(weld, "anomalydino", shots=2, options=DINO | {"mask": "always"}), weld)
-    assert len([ax for ax in figure.axes if ax.images]) == 2
-
-
-def test_of_a_method_that_trains_nothing_is_forecast(weld):
-    assert forecast([(plan(weld, "stfpm", options={"resize": 64, "steps": 1}), weld)]) is None

@@ -9,35 +9,11 @@ from pathlib import Path
 import pytest
 
 from adlib import plots
-from adlib.data import load_dataset
 from adlib.experiments.execution import plan, run
 from adlib.experiments.store import ResultStore
-from adlib.reports.figures import recall_by_defect
 from adlib.reports.page import rate_of_page, write_report
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-@pytest.fixture(scope="module")
-def weld(toy_root, tmp_path_factory):
-    """The toy welds as a user may have named them."""
-    root = tmp_path_factory.mktemp("parts") / "焊缝"
-    names = {"pore": "单个气孔", "undercut": "咬边1"}
-    for path in (toy_root / "weld").rglob("*.png"):
-        parts = [names.get(part, part) for part in path.relative_to(toy_root / "weld").parts]
-        target = root.joinpath(*parts[:-1], f"{parts[-2]}_crop_{parts[-1]}" if parts[0] == "test" else parts[-1])
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
-    return load_dataset(str(root))
-
-
-@pytest.fixture(scope="module")
-def page(weld, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("report")
-    store = ResultStore(folder / "results")
-    protocol = plan(weld, "patchcore", shots=2, options={"resize": 64, "coreset": 40})
-    results = [run(replace(protocol, shots=n, seed=s), weld, store) for n in (1, 2) for s in (0, 1)]
-    return write_report(results, store, folder / "report.html", {"焊缝": weld}, false_alarms=0.2), results
 
 
 def test_everything_a_reader_needs_is_on_it(page, weld):
@@ -62,22 +38,6 @@ def test_everything_a_reader_needs_is_on_it(page, weld):
     assert text.count("data:image/") == 4
     assert 'src="http' not in text and 'href="http' not in text and str(page[0].parent) not in text
     assert rate_of_page(page[0]) == 0.2 and rate_of_page(page[0].parent / "none.html") is None
-
-
-def test_recall_of_each_defect_is_counted(page):
-    result = run_at(page[1][2], 0.2)
-    threshold = result.row["threshold"]["value"]
-    table = {row["defect"]: row for row in recall_by_defect(result)}
-    for kind, group in result.scores[result.scores.label == 1].groupby("defect"):
-        found = int((group["score"] > threshold).sum())
-        assert table[kind]["found"].startswith(f"{found} (") and table[kind]["images"] == str(len(group))
-    assert sum(int(row["images"]) for row in table.values()) == result.row["images"]["test_defective"]
-
-
-def run_at(result, rate):
-    from adlib.experiments.calibrate import at_rate
-
-    return replace(result, row=at_rate(result.row, result.scores, rate))
 
 
 def test_without_pictures_and_threshold_the_page_says_so(page, tmp_path):

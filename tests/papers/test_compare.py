@@ -1,36 +1,22 @@
 """Ours beside theirs: what is set against what, and that no difference of protocol goes unsaid."""
 
 import re
-from importlib.resources import files
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from adlib.cli import main
 from adlib.data.fetch import mvtec
 from adlib.detectors.patchcore import OFFICIAL
-from adlib.errors import InputError
-from adlib.experiments.protocol import Protocol
-from adlib.experiments.store import Result, ResultStore
-from adlib.papers.catalogue import CATEGORIES, ENSEMBLE, published, setting
+from adlib.experiments.store import ResultStore
+from adlib.papers.catalogue import CATEGORIES, published, setting
 from adlib.papers.compare import PAPERS, comparison, differences, own_rows, setups
-from adlib.papers.page import as_html, as_markdown, write_page
+from adlib.papers.page import as_markdown
+from helpers.made_up_results import EXACT, result
 from helpers.places import ROOT
 
 RESULTS = ROOT / "results"
 ALL = tuple(mvtec.PUBLISHED)
-EXACT = {"backbone": "wide_resnet50_2", "map_frame": "network", "options": {**OFFICIAL, "coreset": 0.25}}
 DINO = {"rotate": True, "mask": "test", "resize": 448}
-
-
-def result(category="bottle", method="patchcore", value=0.9, ending="png", **given) -> Result:
-    """A made-up run: every metric is `value`."""
-    fields = {"dataset": "mvtec", "data_digest": "0", "backbone": "wide_resnet50_2", "weights_sha256": "0"} | given
-    metrics = {"image_auroc": value, "pixel_auroc": value, "aupro": None}
-    scores = pd.DataFrame({"image": [f"{category}/test/good/000.{ending}"], "label": 0, "defect": "good", "score": 1.0})
-    row = {"metrics": metrics, "timings": {"predict_s_per_image": 0.5}}
-    return Result(Protocol(category=category, method=method, **fields), row, scores)
 
 
 def row_of(frame: pd.DataFrame, **where) -> pd.Series:
@@ -44,11 +30,6 @@ def row_of(frame: pd.DataFrame, **where) -> pd.Series:
 MEAN = {"variant": "wide_resnet50_2 224px 25%", "category": "mean", "metric": "image_auroc"}
 
 
-def test_the_packaged_numbers_are_all_there_are(shared):
-    packaged = files("adlib.papers").joinpath("published.csv").read_bytes()
-    assert packaged == (shared / "published/published.csv").read_bytes()
-
-
 def test_every_published_number_has_a_row_and_its_reading():
     for paper, method in PAPERS.items():
         frame, numbers = comparison(paper, []), published(method=method)
@@ -57,26 +38,6 @@ def test_every_published_number_has_a_row_and_its_reading():
         assert text.count("not run") == len(numbers) + 1  # the introduction says the word as well
         assert all(how in text for how in numbers["how_read"].unique())
         assert "No run of this method is stored here." in text
-
-
-def test_the_official_names_are_read_right():
-    s = setting("PatchCore", "official IM320_WR50_L2-3_P001_D1024-1024_PS-5_AN-3")
-    assert (s.backbone, s.map_frame, s.note) == ("wide_resnet50_2", "network", "")
-    assert {
-        "resize": 366,
-        "crop": 320,
-        "coreset": 0.01,
-        "neighbourhood": 5,
-        "neighbours": 3,
-    }.items() <= s.options.items()
-    s = setting("PatchCore", "official IM224_WR50_L2-3_P01_D1024-1024_PS-3_AN-1")
-    assert {"resize": 256, "crop": 224, "coreset": 0.1, "neighbours": 1}.items() <= s.options.items()
-    assert setting("PatchCore", "official IM224_Ensemble_L2-3_P001_D1024-384_PS-3_AN-1").backbone == ENSEMBLE
-    s = setting("PatchCore", "wide_resnet101_2 layers 2+3 280px 1%")
-    assert s.backbone == "wide_resnet101_2" and s.options["crop"] == 280 and "resize" not in s.options
-    assert setting("AnomalyDINO", "dinov2_vits14 672px agnostic").options["resize"] == 672
-    with pytest.raises(InputError, match="PaDiM"):
-        setting("PaDiM", "")
 
 
 def test_fifteen_categories_under_the_papers_protocol_stand_like_for_like():
@@ -209,31 +170,3 @@ def test_the_committed_rows_all_appear():
     frame = comparison("patchcore", results)
     assert not frame.loc[(frame["category"] == "mean") & (frame["dataset"] == "mvtec"), "like_for_like"].any()
     assert len(own_rows("patchcore", results)) == len(setups(results, "patchcore"))
-
-
-def test_pages_are_written(tmp_path):
-    runs = [result(**EXACT)]
-    table = pd.read_csv(write_page("patchcore", runs, tmp_path / "p.csv"))
-    assert len(table) == len(published(method="PatchCore")) and {"how_read", "differs"} <= set(table)
-    page = write_page("patchcore", runs, tmp_path / "p.html").read_text()
-    assert page == as_html("patchcore", runs) and page.count("<table") == page.count("<h2>") and "http" not in page
-    assert write_page("patchcore", runs, tmp_path / "p.md").read_text().startswith("# PatchCore")
-    with pytest.raises(InputError, match=r"\.csv, \.md, \.html"):
-        write_page("patchcore", runs, tmp_path / "p.pdf")
-
-
-def test_the_command_prints_and_refuses(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    ResultStore(tmp_path / "one").put(result(**EXACT))
-    assert main(["report", "--paper", "patchcore", "--results", "one", "--out", "p.md"]) == 0
-    shown = capsys.readouterr().out
-    assert "ONE category of 15 (bottle)" in shown and Path("p.md").read_text() in shown
-    for wrong in (
-        ["--paper", "padim", "--results", "one"],
-        ["--paper", "patchcore", "--results", "two"],
-        ["--paper", "patchcore"],
-        ["one", "--out", "p.md"],
-        [],
-    ):
-        assert main(["report", *wrong]) == 2
-        assert capsys.readouterr().err.count("\n") == 1
