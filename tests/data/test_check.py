@@ -1,11 +1,8 @@
 """What `adlib check` says of good, broken and incomplete data sets."""
 
-from pathlib import Path
-
 import pytest
 from PIL import Image
 
-from adlib.cli import main
 from adlib.data import load_dataset
 from adlib.data.check import check_folder, describe
 from helpers.small_data_sets import picture, whole
@@ -135,18 +132,6 @@ def test_the_sweep_that_is_proposed_can_be_drawn(tmp_path, good, arguments):
         picture(root / f"nut/train/good/{i}.png")
     report = check_folder(root, layout="mvtec")
     assert report.ok and report.command == f"adlib sweep --data '{root}' --layout mvtec{arguments}"
-
-
-def test_the_command_line_says_what_to_type(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    whole(Path("parts"))
-    assert main(["check", "parts"]) == 0
-    assert capsys.readouterr().out.endswith("Next: a sweep can start.\n  adlib sweep --data parts --shots 1 2\n")
-    Path("parts/nut/test/good/0.png").write_bytes(b"")
-    assert main(["check", "parts"]) == 1
-    assert capsys.readouterr().out.endswith("then check again.\n  adlib check parts\n")
-    assert main(["check", "nowhere"]) == 1
-    assert capsys.readouterr().out.endswith("\n  adlib check nowhere\n")
 
 
 def test_describe_opens_nothing(tmp_path):

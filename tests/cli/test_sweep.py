@@ -1,9 +1,12 @@
-"""`adlib sweep` with bad arguments, with every argument of `run`, and twice at once on one folder."""
+"""`adlib sweep` with bad arguments, with every argument of `run`, twice at once on one folder, and killed."""
 
 import json
+import os
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -115,3 +118,34 @@ def test_two_sweeps_at_once_on_one_results_folder(call, toy_root, tmp_path):
         pd.testing.assert_frame_equal(one.scores, other.scores)
     code, again, _ = call(*words, "both")
     assert code == 0 and again == said[0][0]
+
+
+SWEEP = ("--category", "weld", "--method", "patchcore", "--shots", "1", "2", "--seeds", "0", "1", "--resolution", "96")
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_goes_on_and_ends_with_the_same_table(call, toy_root, tmp_path):
+    """SIGKILL once the first notebook's results are there; the second start does the rest alone."""
+    code, whole, err = call("sweep", "--data", toy_root, *SWEEP, "--out", "whole")
+    assert code == 0, err
+    command = [sys.executable, "-m", "adlib.cli", "sweep", "--data", str(toy_root), *SWEEP, "--out", "killed"]
+    command += ["--workers", "1"]  # side by side, both notebooks may be done before the kill arrives
+    victim = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not list((tmp_path / "killed/results").glob("*.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(victim.pid, signal.SIGKILL)
+    victim.wait()
+    left = {p: p.stat().st_mtime_ns for p in (tmp_path / "killed/results").glob("*.json")}
+    assert 0 < len(left) < 4
+    code, again, err = call("sweep", "--data", toy_root, *SWEEP, "--out", "killed")
+    assert code == 0, err
+    assert again.replace("killed", "whole") == whole
+    assert all(p.stat().st_mtime_ns == written for p, written in left.items())
+    scores = [ResultStore(tmp_path / name / "results").results() for name in ("whole", "killed")]
+    for one, other in zip(*scores, strict=True):
+        assert one.scores.equals(other.scores)
+    stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "killed").rglob("*.*")}
+    code, third, _ = call("sweep", "--data", toy_root, *SWEEP, "--out", "killed")
+    assert code == 0 and third == again
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "killed").rglob("*.*")} == stamps

@@ -1,11 +1,35 @@
-"""`adlib check` on damaged and odd files: every one is named with its reason, or is fine."""
+"""`adlib check` on good, damaged and odd files: every one is named with its reason, or is fine."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from adlib.cli import main
 from helpers.bad_files import PICTURES, SMALL, name_of, one_sentence, place
+from helpers.small_data_sets import whole
+
+
+def test_check(call, data):
+    code, out, _ = call("check", data)
+    assert code == 0 and out.splitlines()[-1] == f"  adlib sweep --data {data} --shots 1 2 4"
+    first = data / "weld/train/good/000.png"
+    first.write_bytes(first.read_bytes()[:200])
+    code, out, _ = call("check", data)
+    assert code == 1 and "000.png" in out and out.splitlines()[-1] == f"  adlib check {data}"
+
+
+def test_the_command_line_says_what_to_type(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    whole(Path("parts"))
+    assert main(["check", "parts"]) == 0
+    assert capsys.readouterr().out.endswith("Next: a sweep can start.\n  adlib sweep --data parts --shots 1 2\n")
+    Path("parts/nut/test/good/0.png").write_bytes(b"")
+    assert main(["check", "parts"]) == 1
+    assert capsys.readouterr().out.endswith("then check again.\n  adlib check parts\n")
+    assert main(["check", "nowhere"]) == 1
+    assert capsys.readouterr().out.endswith("\n  adlib check nowhere\n")
 
 
 @pytest.mark.parametrize("case", PICTURES, ids=name_of)
