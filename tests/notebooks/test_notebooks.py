@@ -13,7 +13,7 @@ from tools.refresh import notebook_files
 
 NOTEBOOKS = notebook_files(ROOT / "notebooks")
 CHAPTERS = [path for path in NOTEBOOKS if path.parent.name == "notebooks"]
-OVERRIDES = yaml.safe_load((ROOT / "tests/overrides.yaml").read_text(encoding="utf-8"))
+OVERRIDES = yaml.safe_load((ROOT / "tests/notebooks/overrides.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: str(path.relative_to(ROOT / "notebooks")))
@@ -30,7 +30,7 @@ def test_every_notebook_is_a_chapter_or_a_solution():
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_reduced_parameters_are_given_and_other_than_the_defaults(path: Path):
-    assert OVERRIDES.get(path.stem), f"give reduced parameters for {path.stem} in tests/overrides.yaml"
+    assert OVERRIDES.get(path.stem), f"give reduced parameters for {path.stem} in tests/notebooks/overrides.yaml"
     source = code_cells(read(path))[0].source
     defaults: dict = {}
     exec(source, {}, defaults)
@@ -45,7 +45,7 @@ def test_no_reduced_parameters_are_left_of_a_chapter_that_is_gone():
 @pytest.mark.slow
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_notebook_runs_with_other_parameters(path: Path, tmp_path: Path):
-    assert path.stem in OVERRIDES, f"give reduced parameters for {path.stem} in tests/overrides.yaml"
+    assert path.stem in OVERRIDES, f"give reduced parameters for {path.stem} in tests/notebooks/overrides.yaml"
     ran = papermill.execute_notebook(
         path, tmp_path / path.name, OVERRIDES[path.stem], cwd=path.parent, progress_bar=False
     )
