@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers.places import SHARED
+
 # Two test processes on two cores: threads of one would only get into the way of the other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
-
-ROOT = Path(__file__).parents[1]
-SHARED = ROOT.parent / "shared"
 
 
 @pytest.fixture(scope="session")

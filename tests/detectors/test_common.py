@@ -1,0 +1,156 @@
+"""One common test over all detectors."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adlib.detectors.registry import DETECTORS, load_detector, make_detector
+from adlib.errors import InputError
+from adlib.features.cache import TensorCache
+
+# Small pictures keep a test at a second, and 1% of twelve of them would be a bank of two dozen patches.
+SMALL = {
+    "patchcore": {"resize": 128, "coreset": 0.25},
+    "patchcore_ivfpq": {"resize": 128, "coreset": 1.0, "lists": 16, "subquantizers": 19, "bits": 6},
+    "padim": {"resize": 128, "dims": 40},
+    "gaussian": {"resize": 96},
+    "spade": {"resize": 128},
+    "deep_svdd": {"resize": 96, "steps": 40, "batch": 4},
+    "patch_svdd": {"resize": 128, "steps": 40, "batch": 2, "dims": 32},
+    "stfpm": {"resize": 96, "steps": 40, "batch": 4},
+    "reverse_distillation": {"resize": 96, "steps": 40, "batch": 4, "width": 16},
+    "autoencoder": {
+        "loss": "l2",
+        "resize": 64,
+        "steps": 150,
+        "batch": 4,
+        "learning_rate": 0.01,
+        "width": 8,
+        "depth": 3,
+    },
+    "vae": {"resize": 64, "steps": 150, "batch": 4, "learning_rate": 0.01, "width": 8, "depth": 3},
+    "draem": {  # at its default rate 40 steps teach it nothing
+        "resize": 64,
+        "steps": 40,
+        "width": 8,
+        "depth": 3,
+        "learning_rate": 1e-3,
+        "decay": 1.0,
+        "textures": "both",
+    },
+    "fastflow": {"resize": 96, "steps": 30, "batch": 4, "couplings": 4},
+    "cflow": {"resize": 96, "steps": 30, "batch": 4, "couplings": 4},
+    "anomalydino": {"resize": 96, "rotate": False, "mask": "never"},
+}
+# Those that train longest, each with a file of tests of its own, are left out of the fast part.
+LONG = {"autoencoder", "cflow", "draem", "patch_svdd", "vae"}
+METHODS = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in sorted(DETECTORS)]
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def name(request) -> str:
+    if request.param == "patchcore_ivfpq":
+        pytest.importorskip("faiss", reason="faiss-cpu is an optional extra")
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def fitted(name, nuts):
+    return make_detector(name, **SMALL[name]).fit(nuts[0])
+
+
+def test_constructor_only_stores(name):
+    defaults = DETECTORS[name].parameter_defaults()
+    detector = make_detector(name)
+    assert detector.parameters() == defaults
+    assert {"backbone", "weights", "device", "precision", "seed"} <= set(defaults)
+    assert not [attribute for attribute in vars(detector) if attribute not in defaults]
+
+
+def test_fit_returns_self_and_learns_only_underscored(name, fitted):
+    learned = set(vars(fitted)) - set(fitted.parameters())
+    assert fitted is not None and learned and all(attribute.endswith("_") for attribute in learned)
+
+
+def test_predictions_have_the_shape_of_the_pictures(fitted, nuts):
+    odd = [np.asarray(Image.open(nuts[1][0]).resize((150, 110))), nuts[1][1]]
+    predictions = fitted.predict(odd)
+    assert len(predictions) == 2 and predictions.scores.shape == (2,) and predictions.scores.dtype == np.float64
+    assert predictions.anomaly_map(0).shape == (110, 150) and predictions.anomaly_map(1).shape == (128, 128)
+    assert all(np.isfinite(grid).all() and grid.dtype == np.float32 for grid in predictions.grids)
+    assert predictions.network_map(0).shape == predictions.frames[0].seen
+
+
+def test_paths_pictures_and_arrays_give_the_same(fitted, nuts):
+    path = nuts[2][0]
+    given = [path, str(path), Image.open(path), np.asarray(Image.open(path))]
+    scores = fitted.predict(given).scores
+    assert np.allclose(scores, scores[0], rtol=1e-5)
+
+
+def test_the_same_twice(name, fitted, nuts):
+    again = make_detector(name, **SMALL[name]).fit(nuts[0])
+    first, second = fitted.predict(nuts[1]), again.predict(nuts[1])
+    assert np.array_equal(first.scores, second.scores)
+    assert all(np.array_equal(a, b) for a, b in zip(first.grids, second.grids, strict=True))
+
+
+def test_a_cache_changes_nothing(name, fitted, nuts, tmp_path):
+    cache = TensorCache(tmp_path)
+    cold = make_detector(name, **SMALL[name]).fit(nuts[0], cache).predict(nuts[1], cache)
+    warm = make_detector(name, **SMALL[name]).fit(nuts[0], cache).predict(nuts[1], cache)
+    assert np.array_equal(cold.scores, warm.scores) and list(tmp_path.rglob("*.safetensors"))
+    assert np.allclose(cold.scores, fitted.predict(nuts[1]).scores, rtol=1e-4)
+
+
+def test_save_and_load(fitted, nuts, tmp_path):
+    fitted.save(tmp_path / "模型.safetensors")
+    loaded = load_detector(tmp_path / "模型.safetensors")
+    assert type(loaded) is type(fitted) and loaded.parameters() == fitted.parameters()
+    assert np.array_equal(loaded.predict(nuts[1]).scores, fitted.predict(nuts[1]).scores)
+
+
+@pytest.mark.parametrize("damage", [b"", b"x" * 50])
+def test_a_damaged_model_is_named(fitted, tmp_path, damage):
+    (tmp_path / "model").write_bytes(damage)
+    with pytest.raises(InputError, match="damaged"):
+        load_detector(tmp_path / "model")
+
+
+def test_defects_score_higher_than_good(fitted, nuts):
+    """Not a benchmark: a detector that is worse than a coin on its own toy is broken."""
+    good, defective = fitted.predict(nuts[1]).scores, fitted.predict(nuts[2]).scores
+    assert (defective[:, None] > good[None]).mean() > 0.5
+
+
+def test_predict_before_fit_is_refused(name, nuts):
+    with pytest.raises(InputError, match="fit"):
+        make_detector(name).predict(nuts[1])
+
+
+def test_fit_on_nothing_is_refused(name):
+    with pytest.raises(InputError, match="no images"):
+        make_detector(name).fit([])
+
+
+def test_unknown_parameters_and_methods_are_named(name):
+    with pytest.raises(InputError, match="'shotz'"):
+        make_detector(name, shotz=3)
+    with pytest.raises(InputError, match="padim_typo"):
+        make_detector("padim_typo")
+
+
+def test_a_negative_sigma_is_refused(name, nuts):
+    with pytest.raises(InputError, match="sigma"):
+        make_detector(name, sigma=-1.0).fit(nuts[0][:1])
+
+
+def test_an_unknown_layer_is_named(name, nuts):
+    with pytest.raises(InputError, match="layer9"):
+        make_detector(name, layers=("layer9",)).fit(nuts[0][:1])
+
+
+def test_an_unreadable_picture_is_named(fitted, tmp_path):
+    (tmp_path / "x.png").write_text("no picture")
+    with pytest.raises(InputError, match=r"x\.png"):
+        fitted.predict([tmp_path / "x.png"])

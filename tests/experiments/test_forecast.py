@@ -1,0 +1,35 @@
+"""What a run will cost, said before it begins."""
+
+import pytest
+
+from adlib.detectors.registry import make_detector
+from adlib.experiments.forecast import forecast, mask_picture
+from adlib.experiments.planning import plan
+from helpers.small_runs import DINO, SMALL, paths
+
+
+@pytest.mark.parametrize("rotate", [False, True])
+def test_the_bank_is_predicted_to_the_byte(weld, rotate):
+    protocol = plan(weld, "anomalydino", shots=3, options=DINO | {"rotate": rotate})
+    cost = forecast([(protocol, weld)])
+    detector = make_detector("anomalydino", **DINO | {"rotate": rotate}).fit(paths(weld.few_shot(3)))
+    assert cost.bank_bytes == detector.bank_.numel() * 4
+    assert cost.seconds > 0 and "3 shots" in cost.line and ("8 rotations" in cost.line) == rotate
+
+
+def test_the_whole_bank_of_patchcore_is_predicted(weld):
+    protocol = plan(weld, "patchcore", shots=3, options=SMALL)
+    detector = make_detector("patchcore", **SMALL | {"coreset": 1.0}).fit(paths(weld.few_shot(3)))
+    assert forecast([(protocol, weld)]).bank_bytes == detector.bank_.numel() * 4
+    assert forecast([]) is None
+
+
+def test_the_object_mask_is_shown_where_one_is_used(weld):
+    assert mask_picture(plan(weld, "anomalydino", shots=2, options=DINO), weld) is None
+    assert mask_picture(plan(weld, "patchcore", shots=2, options=SMALL), weld) is None
+    figure = mask_picture(plan(weld, "anomalydino", shots=2, options=DINO | {"mask": "always"}), weld)
+    assert len([ax for ax in figure.axes if ax.images]) == 2
+
+
+def test_of_a_method_that_trains_nothing_is_forecast(weld):
+    assert forecast([(plan(weld, "stfpm", options={"resize": 64, "steps": 1}), weld)]) is None

@@ -1,0 +1,1 @@
+"""What several test files import: plain statements of definitions, made-up files, rules of notebooks."""

@@ -1,0 +1,8 @@
+"""Options of runs that take a moment, and the paths of samples."""
+
+SMALL = {"resize": 64}
+DINO = SMALL | {"rotate": False, "mask": "never"}
+
+
+def paths(samples):
+    return [s.path for s in samples]

@@ -1,0 +1,162 @@
+"""`adlib predict`: maps and overlays in original pixels, a table that survives a kill."""
+
+import csv
+import json
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adlib import plots
+from adlib.cli import main
+from adlib.data.images import read_image
+from adlib.detectors.registry import load_detector, make_detector
+from adlib.detectors.tiled import score_picture
+from adlib.errors import InputError
+from adlib.inspection import predict as module
+from adlib.inspection.predict import COLUMNS, predict_files
+from helpers.textures import texture
+
+
+@pytest.fixture(scope="module")
+def model(toy_root, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    path = folder / "weld.safetensors"
+    arguments = ["run", "--data", toy_root, "--category", "weld", "--shots", "4", "--resolution", "96", "--save", path]
+    arguments += ["--set", "coreset=60", "--false-alarms", "0.2", "--results", folder / "results"]
+    assert main([str(a) for a in arguments]) == 0
+    return path
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with open(out / "scores.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_scores_maps_overlays_and_table_agree(model, toy_root, tmp_path):
+    folder = toy_root / "weld/test/pore"
+    counts = predict_files(model, [folder], tmp_path / "out")
+    assert (counts.scored, counts.skipped, counts.problems) == (3, 0, 0)
+    detector = load_detector(str(model))
+    calibration = detector.calibration_
+    assert len(calibration["good_scores"]) == 8 and calibration["picture_size"] == [128, 128]
+    threshold = sorted(calibration["good_scores"])[7]  # ceil(9 * 0.8) = 8th of 8
+    table = rows(tmp_path / "out")
+    assert tuple(table[0]) == COLUMNS
+    for row, path in zip(table, sorted(folder.glob("*.png")), strict=True):
+        expected = detector.predict([path])
+        assert row["image"] == str(path) and float(row["score"]) == pytest.approx(expected.scores[0], rel=1e-6)
+        assert row["decision"] == ("defective" if expected.scores[0] > threshold else "good")
+        stored = np.asarray(Image.open(tmp_path / "out" / row["map"]))
+        assert stored.dtype == np.float32 and np.allclose(stored, expected.anomaly_map(0), rtol=1e-5)
+        overlay = Image.open(tmp_path / "out/overlays" / (Path(row["map"]).stem + ".png"))
+        assert overlay.size == Image.open(path).size
+    assert (tmp_path / "out/scale.png").stat().st_size > 0
+
+
+def test_large_pictures_are_tiled_at_the_size_of_the_fit(model, toy_root, tmp_path):
+    tiles = [Image.open(p) for p in sorted((toy_root / "weld/test/pore").glob("*.png"))]
+    wide = Image.new("RGB", (384, 128))
+    for number, tile in enumerate(tiles):
+        wide.paste(tile, (128 * number, 0))
+    wide.save(tmp_path / "wide.png")
+    counts = predict_files(model, [tmp_path / "wide.png"], tmp_path / "out")
+    (row,) = rows(tmp_path / "out")
+    assert int(row["tiles"]) > 3 and "in tiles" in counts.notes[-1]
+    assert np.asarray(Image.open(tmp_path / "out" / row["map"])).shape == (128, 384)
+    predict_files(model, [tmp_path / "wide.png"], tmp_path / "whole", tile=0)
+    assert rows(tmp_path / "whole")[0]["tiles"] == "1"
+
+
+def test_one_picture_at_a_time_is_in_memory(model, toy_root, tmp_path, monkeypatch):
+    alive: list[weakref.ref] = []
+
+    def watched(*arguments):
+        result = score_picture(*arguments)
+        assert sum(reference() is not None for reference in alive) <= 1, "maps of earlier pictures are kept"
+        alive.append(weakref.ref(result))
+        return result
+
+    monkeypatch.setattr(module, "score_picture", watched)
+    predict_files(model, [toy_root / "weld/test"], tmp_path / "out")
+    assert len(alive) > 5
+
+
+def test_a_killed_call_goes_on_where_it_was(model, toy_root, tmp_path, monkeypatch):
+    """A kill leaves whole rows and perhaps the beginning of one."""
+    folder, out = toy_root / "weld/test/pore", tmp_path / "out"
+    predict_files(model, [folder], out)
+    whole = (out / "scores.csv").read_text(encoding="utf-8")
+    lines = whole.splitlines(keepends=True)
+    (out / "scores.csv").write_text("".join(lines[:2]) + lines[2][:40], encoding="utf-8")
+    asked = []
+    monkeypatch.setattr(module, "score_picture", lambda d, p, t: asked.append(1) or score_picture(d, p, t))
+    counts = predict_files(model, [folder], out)
+    assert (counts.scored, counts.skipped, len(asked)) == (2, 1, 2)
+    assert (out / "scores.csv").read_text(encoding="utf-8") == whole
+
+
+def test_a_changed_picture_is_scored_again(model, toy_root, tmp_path):
+    picture = tmp_path / "part.png"
+    picture.write_bytes(next((toy_root / "weld/test/pore").glob("*.png")).read_bytes())
+    predict_files(model, [picture], tmp_path / "out")
+    before = rows(tmp_path / "out")
+    Image.fromarray(texture(128, 128)).save(picture)
+    assert predict_files(model, [picture], tmp_path / "out").scored == 1
+    (after,) = rows(tmp_path / "out")
+    assert after["image"] == before[0]["image"] and after["score"] != before[0]["score"]
+
+
+def test_another_model_or_rate_is_not_mixed_in(model, toy_root, tmp_path):
+    folder, out = toy_root / "weld/test/pore", tmp_path / "out"
+    predict_files(model, [folder], out)
+    with pytest.raises(InputError, match="another threshold"):
+        predict_files(model, [folder], out, false_alarms=0.5)
+    other = predict_files(model, [folder], tmp_path / "other", false_alarms=0.5)
+    assert json.loads((tmp_path / "other/predict.json").read_text())["threshold"] is not None
+    none = predict_files(model, [folder], tmp_path / "none", false_alarms=0.01)
+    assert none.defective is None and "0.112" in none.notes[0] and other.defective is not None
+
+
+def test_a_bad_picture_gets_its_row_and_is_tried_again(model, toy_root, tmp_path, capsys):
+    folder, out = tmp_path / "parts", tmp_path / "out"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(b"")
+    Image.fromarray(texture(80, 120)).save(folder / "单个气孔.png")
+    assert main(["predict", str(model), str(folder), "--out", str(out)]) == 1
+    assert "1 images could not be scored" in capsys.readouterr().err
+    first, second = rows(out)
+    assert "0 bytes" in first["problem"] and first["score"] == "" and float(second["score"]) > 0
+    assert (out / second["map"]).is_file() and "单个气孔" in second["map"]
+    Image.fromarray(texture(80, 120, 2)).save(folder / "a.png")
+    assert main(["predict", str(model), str(folder), "--out", str(out)]) == 0
+    assert sorted(row["problem"] for row in rows(out)) == ["", ""]
+
+
+def test_sixteen_bit_pictures_go_through_the_window_once(tmp_path):
+    good = [(texture(96, 96, s)[..., 0].astype(np.uint16) * 16) for s in range(3)]
+    for number, values in enumerate(good):
+        Image.fromarray(values).save(tmp_path / f"{number}.png")
+    detector = make_detector("patchcore", resize=96, window=(0, 4095), coreset=60).fit(
+        [tmp_path / f"{n}.png" for n in range(2)]
+    )
+    detector.save(tmp_path / "m.safetensors")
+    expected = detector.predict([tmp_path / "2.png"]).scores[0]
+    predict_files(tmp_path / "m.safetensors", [tmp_path / "2.png"], tmp_path / "out")
+    (row,) = rows(tmp_path / "out")
+    assert float(row["score"]) == pytest.approx(expected, rel=1e-6) and row["decision"] == ""
+    assert not (tmp_path / "out/overlays").exists()
+    assert read_image(tmp_path / "2.png", (0, 4095)).getextrema()[0][1] > 100
+
+
+def test_limits_of_the_overlays_are_those_of_good_images(model):
+    limits = load_detector(str(model)).calibration_["limits"]
+    assert limits[0] < limits[1] and plots.heat.as_limits(limits) == tuple(limits)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_a_row_that_does_not_fit_on_the_disk():
+    with pytest.raises(InputError, match="what is done stays"), module._table(Path("/dev/full")) as write_row:
+        write_row(dict.fromkeys(COLUMNS, "x"))

@@ -1,0 +1,172 @@
+"""Ours beside theirs: what is set against what, and that no difference of protocol goes unsaid."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from adlib.data.fetch import mvtec
+from adlib.detectors.patchcore import OFFICIAL
+from adlib.experiments.store import ResultStore
+from adlib.papers.catalogue import CATEGORIES, published, setting
+from adlib.papers.compare import PAPERS, comparison, differences, own_rows, setups
+from adlib.papers.page import as_markdown
+from helpers.made_up_results import EXACT, result
+from helpers.places import ROOT
+
+RESULTS = ROOT / "results"
+ALL = tuple(mvtec.PUBLISHED)
+DINO = {"rotate": True, "mask": "test", "resize": 448}
+
+
+def row_of(frame: pd.DataFrame, **where) -> pd.Series:
+    """The only row of a frame with these values."""
+    for name, value in where.items():
+        frame = frame[frame[name] == value]
+    assert len(frame) == 1
+    return frame.iloc[0]
+
+
+MEAN = {"variant": "wide_resnet50_2 224px 25%", "category": "mean", "metric": "image_auroc"}
+
+
+def test_every_published_number_has_a_row_and_its_reading():
+    for paper, method in PAPERS.items():
+        frame, numbers = comparison(paper, []), published(method=method)
+        assert list(frame["published"]) == list(numbers["value"]) and (frame["status"] == "not run").all()
+        text = as_markdown(paper, [])
+        assert text.count("not run") == len(numbers) + 1  # the introduction says the word as well
+        assert all(how in text for how in numbers["how_read"].unique())
+        assert "No run of this method is stored here." in text
+
+
+def test_fifteen_categories_under_the_papers_protocol_stand_like_for_like():
+    runs = [result(name, value=0.9 + i / 1000, **EXACT) for i, name in enumerate(ALL)]
+    row = row_of(comparison("patchcore", runs), **MEAN)
+    assert row["like_for_like"] and row["differs"] == "" and row["status"] == "run"
+    assert row["ours"] == pytest.approx(90.7) and row["difference"] == pytest.approx(90.7 - 99.1)
+    assert CATEGORIES == {"mvtec": len(ALL), "visa": 12}
+    assert "| -8.4 " in as_markdown("patchcore", runs) and "the same protocol" in as_markdown("patchcore", runs)
+
+
+@pytest.mark.parametrize("count", [1, 14])
+def test_a_part_of_the_categories_is_never_set_against_the_mean_without_a_word(count):
+    runs = [result(name, **EXACT) for name in ALL[:count]]
+    frame = comparison("patchcore", runs)
+    row = row_of(frame, **MEAN)
+    start = "ONE category of 15 (bottle)" if count == 1 else "14 categories of 15 (bottle, cable, "
+    assert row["differs"].startswith(start) and not row["like_for_like"]
+    lines = [line for line in as_markdown("patchcore", runs).splitlines() if re.match(r"\| mvtec +\| mean ", line)]
+    cells = [[cell.strip() for cell in line.split("|")] for line in lines]
+    compared = [cell[7] for cell in cells if cell[7]]
+    assert compared and all(re.fullmatch(r"\([+-]\d+\.\d\)", cell) for cell in compared)
+    # a category's own number is no mean: there the difference stands free
+    own = row_of(frame, variant="wide_resnet50_2 224px 1%", category="bottle", metric="image_auroc")
+    assert own["like_for_like"] and own["differs"] == "coreset 25% instead of 1%"
+
+
+def test_each_difference_of_protocol_is_said():
+    odd = {
+        "resize": 320,
+        "coreset": 0.01,
+        "reweight": 9,
+        "neighbourhood": 5,
+        "neighbours": 2,
+        "top_share": 0.01,
+        "sigma": 2.0,
+        "aspect": "square",
+        "layers": ["blocks2"],
+    }
+    run = result(backbone="efficientnet_lite0", ending="jpg", options=odd)
+    (setup,) = setups([run], "patchcore")
+    theirs = setting("PatchCore", "wide_resnet50_2 224px 25%")
+    assert set(differences(setup, theirs, "pixel_auroc")) == {
+        "EfficientNet-Lite0 instead of WideResNet-50-2",
+        "layers blocks2",
+        "both sides resized instead of the shorter one",
+        "resized to 320 px instead of 256",
+        "no crop instead of crop 224",
+        "plain mean of a window instead of the code's two adaptive poolings",
+        "plain distances instead of squared ones",
+        "eq. 7 with b = 9 instead of off",
+        "coreset 1% instead of 25%",
+        "exact greedy coreset instead of the approximate one",
+        "window 5 x 5 instead of 3 x 3",
+        "2 nearest instead of 1",
+        "image score from the highest 1% of patches instead of the highest patch",
+        "sigma 2 instead of 4",
+        "maps compared in original pixels instead of in the network's crop",
+        "JPEG copies instead of the distributed PNG files",
+    }
+    assert not any("maps" in word for word in differences(setup, theirs, "image_auroc"))
+    (full,) = setups(
+        [result(**EXACT | {"options": {**OFFICIAL, "coreset": 1.0, "coreset_method": "greedy"}})], "patchcore"
+    )
+    assert differences(full, theirs, "image_auroc") == ["coreset 100% instead of 25%"]  # all of them: no method
+
+
+def test_the_nearest_protocol_stands_beside_and_the_others_are_counted():
+    far = result(backbone="resnet18", value=0.99, options={})
+    near = result(value=0.98, **EXACT)
+    row = row_of(comparison("patchcore", [far, near]), **MEAN)
+    assert row["ours"] == pytest.approx(98) and row["others"] == 1 and row["run"] == near.protocol.title
+    more = [result(name, backbone="resnet18", value=0.97) for name in ALL[:2]]
+    assert row_of(comparison("patchcore", [near, *more]), **MEAN)["ours"] == pytest.approx(97)  # coverage comes first
+    kin, stranger = (result(backbone=name, value=0.5) for name in ("resnet18", "efficientnet_lite0"))
+    assert "ResNet-18" in row_of(comparison("patchcore", [kin, stranger]), **MEAN)["differs"]
+
+
+def test_of_other_data_it_is_said_what_ours_is():
+    run = result("mtd", dataset="mtd", backbone="resnet18")
+    row = row_of(comparison("patchcore", [run]), variant="IM-IAD", dataset="mtd")
+    assert row["differs"].endswith(
+        "beside the number; ours: ResNet-18 at 256 px; another split, since none is published"
+    )
+    assert row["like_for_like"]
+
+
+def test_what_was_not_measured_and_not_run_is_told_apart():
+    frame = comparison("patchcore", [result(**EXACT)])
+    official = "official IM224_WR50_L2-3_P01_D1024-1024_PS-3_AN-1"
+    assert row_of(frame, variant=official, category="bottle", metric="aupro")["status"] == "not measured"
+    assert row_of(frame, variant=official, category="screw", metric="image_auroc")["status"] == "not run"
+    seconds = row_of(frame, variant="10%", metric="seconds_per_image")
+    assert seconds["ours"] == 0.5 and pd.isna(seconds["difference"]) and "another machine" in seconds["differs"]
+    assert row_of(frame, variant="wide_resnet50_2 25%", shots="1", metric="image_auroc")["status"] == "not run"
+
+
+def test_spread_is_over_draws_that_hold_every_category():
+    common = {"method": "anomalydino", "backbone": "dinov2_vits14", "shots": 1, "options": DINO}
+    runs = [result(name, value=0.9 + 0.01 * seed, seed=seed, **common) for name in ALL for seed in (0, 1, 2)]
+    lone = result("bottle", value=0.1, seed=3, **common)  # a draw of one category is none of fifteen
+    frame = comparison("anomalydino", [*runs, lone])
+    where = {"variant": "dinov2_vits14 448px agnostic", "dataset": "mvtec", "shots": "1", "metric": "image_auroc"}
+    row = row_of(frame, **where)
+    assert (row["ours"], row["ours_spread"], row["draws"]) == (pytest.approx(91), pytest.approx(1), 3)
+    assert row["differs"] == "" and row["spread"] == 0.4
+    assert "91.0 ± 1.0 (3 draws)" in as_markdown("anomalydino", runs)
+    drawn = [result(shots=1, method="anomalydino", backbone="dinov2_vits14", selection="random", options=DINO)]
+    assert "at random" in row_of(comparison("anomalydino", drawn), **where)["differs"]
+
+
+def test_turning_only_where_parts_lie_turned_is_one_protocol():
+    def run(category, rotate):
+        return result(category, method="anomalydino", backbone="dinov2_vits14", options=DINO | {"rotate": rotate})
+
+    (some,) = setups([run("bottle", False), run("screw", True), run("hazelnut", True)], "anomalydino")
+    assert some.turned == "some" and some.categories == ("bottle", "hazelnut", "screw")
+    assert differences(some, setting("AnomalyDINO", "dinov2_vits14 448px agnostic"), "image_auroc") == [
+        "references not turned everywhere"
+    ]
+    (everywhere,) = setups([run("bottle", True), run("screw", True)], "anomalydino")
+    assert everywhere.turned == "all"
+
+
+def test_the_committed_rows_all_appear():
+    results = list(ResultStore(RESULTS).results())
+    for method in PAPERS:
+        kept = {r.protocol.hash for setup in setups(results, method) for r in setup.runs}
+        assert kept == {r.protocol.hash for r in results if r.protocol.method == method}
+    frame = comparison("patchcore", results)
+    assert not frame.loc[(frame["category"] == "mean") & (frame["dataset"] == "mvtec"), "like_for_like"].any()
+    assert len(own_rows("patchcore", results)) == len(setups(results, "patchcore"))

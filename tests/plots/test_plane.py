@@ -1,0 +1,17 @@
+"""Points in a plane, and the threshold of a field."""
+
+import numpy as np
+import pytest
+
+from adlib import plots
+from adlib.errors import InputError
+
+
+def test_points_draw_the_threshold_where_the_field_has_it():
+    x = np.linspace(-3, 3, 61)
+    field = (x, x, np.hypot(*np.meshgrid(x, x)))
+    figure = plots.points({"good": np.zeros((1, 2))}, field=field, threshold=2.0)
+    line = figure.axes[0].collections[-1]
+    assert np.hypot(*np.concatenate([path.vertices for path in line.get_paths()]).T) == pytest.approx(2.0, abs=0.02)
+    with pytest.raises(InputError, match="no field"):
+        plots.points({"good": np.zeros((1, 2))}, threshold=2.0)

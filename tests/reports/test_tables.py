@@ -1,0 +1,70 @@
+"""Tables and curves of stored runs, and the page that holds them."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from adlib.data import load_dataset
+from adlib.errors import InputError
+from adlib.experiments.execution import run
+from adlib.experiments.planning import plan
+from adlib.experiments.store import ResultStore, as_frame
+from adlib.reports.page import write_report
+from adlib.reports.tables import learning_curves, summary, table
+
+SMALL = {"resize": 96}
+
+
+@pytest.fixture(scope="module")
+def weld(toy_root):
+    return load_dataset(str(toy_root), "weld")
+
+
+@pytest.fixture(scope="module")
+def protocol(weld):
+    return plan(weld, "patchcore", shots=4, options=SMALL | {"coreset": 100})
+
+
+@pytest.fixture(scope="module")
+def three_draws(weld, protocol, tmp_path_factory):
+    store = ResultStore(tmp_path_factory.mktemp("draws"))
+    for shots in (1, 4):
+        for seed in range(3):
+            run(replace(protocol, shots=shots, seed=seed), weld, store)
+    return store
+
+
+def test_table_is_mean_and_sample_deviation(three_draws):
+    frame = as_frame(three_draws.results())
+    values = frame[frame.shots == 4]["image_auroc"].tolist()
+    mean = sum(values) / 3
+    deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / 2)
+    shown = table(frame)
+    assert shown[shown.shots == 4]["image AUROC"].item() == f"{100 * mean:.1f} ± {100 * deviation:.1f}"
+    assert shown["draws"].tolist() == [3, 3] and "AUPRO" in shown
+
+
+def test_protocols_are_not_mixed(three_draws, weld, protocol):
+    mixed = [*three_draws.results(), run(replace(protocol, options=protocol.options | {"resize": 64}), weld)]
+    with pytest.raises(InputError, match=r"option\.resize"):
+        summary(as_frame(mixed))
+
+
+def test_an_empty_folder_is_named(tmp_path):
+    with pytest.raises(InputError, match="no results"):
+        table(as_frame(ResultStore(tmp_path).results()))
+
+
+def test_curve_shows_the_means(three_draws):
+    frame = as_frame(three_draws.results())
+    (line,) = [line for line in learning_curves(frame).axes[0].lines if len(line.get_ydata()) == 2][:1]
+    assert list(line.get_ydata()) == pytest.approx(frame.groupby("shots")["image_auroc"].mean().tolist())
+
+
+def test_report_is_one_self_contained_page(three_draws, weld, tmp_path):
+    page = write_report(list(three_draws.results()), three_draws, tmp_path / "report.html", {"weld": weld})
+    text = page.read_text(encoding="utf-8")
+    assert text.count("data:image/") == 4  # the curve; histogram, worst mistakes and extremes of the one method
+    assert 'src="http' not in text and 'href="http' not in text and str(tmp_path) not in text
+    assert table(as_frame(three_draws.results()))["image AUROC"][0] in text

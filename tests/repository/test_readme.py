@@ -1,0 +1,27 @@
+"""The README says what the committed results say, and its links lead somewhere."""
+
+import re
+
+import pytest
+
+from helpers.places import ROOT
+from tools.refresh import TABLES, refreshed_readme
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_table_is_what_the_results_give():
+    assert refreshed_readme(README, ROOT / "results") == README, "run `make readme`"
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_number_typed_by_hand_does_not_survive(name):
+    begin = README.index(f"<!-- table: {name} -->")
+    number = re.compile(r"\d\d\.\d").search(README, begin)
+    forged = README[: number.start()] + "12.3" + README[number.end() :]
+    assert refreshed_readme(forged, ROOT / "results") == README
+
+
+def test_links_and_pictures_exist():
+    targets = re.findall(r"\]\(([^)#]+)\)", README)
+    assert targets and all((ROOT / t).exists() for t in targets if not t.startswith("http"))
