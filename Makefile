@@ -29,6 +29,7 @@ check: setup lint  ## the fast part of the tests, for daily work
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 
 notebooks: setup  ## execute every notebook anew, keep its outputs, stamp it
 	$(BIN)/python tools/refresh.py notebooks
