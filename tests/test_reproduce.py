@@ -21,7 +21,7 @@ from adlib.experiments.shared_work import drawn, scored
 from adlib.experiments.store import ResultStore
 from adlib.papers.reproduction import Reproduction, check_data, reproduce
 
-RESULTS = Path(__file__).parents[1] / "results/bottle_patchcore"
+RESULTS = Path(__file__).parents[1] / "results/mvtec/patchcore"
 SMALL = {"backbones": ("efficientnet_lite0",), "categories": ("weld",)}
 
 
