@@ -4,8 +4,8 @@
     python benchmarks/anomalydino_factors.py elpv --backbone efficientnet_lite0
     python benchmarks/anomalydino_factors.py bottle
 
-Rows are stored one by one, so a run that was stopped goes on; without --backbone the table of what is stored is
-printed.
+Rows are stored one by one in results/DATASET/anomalydino, so a run that was stopped goes on; tools/pack_results.py
+packs them to be committed. Without --backbone the table of what is stored is printed.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from adlib.papers.compare import own_rows
 from adlib.progress import progress
 
 RESULTS = Path(__file__).parents[1] / "results"
+FOLDERS = {"bottle": "mvtec"}  # folder of a study's rows, where it is not named like the study
 SEEDS = (0, 1, 2)
 ONE_DRAW = (0, None)  # batched zero-shot and full-shot leave nothing to draw
 TURNED, UPRIGHT = {"rotate": True}, {"rotate": False}
@@ -76,7 +77,7 @@ STUDIES = {
         {
             "efficientnet_lite0": [
                 (TURNED, (1, 4)),
-                (UPRIGHT, (0,)),  # with shots: results/elpv, the sweep of the README
+                (UPRIGHT, (0,)),  # with shots: results/elpv/sweep, that of the README
                 (UPRIGHT | {"resize": 448}, (1, 4)),
             ],
             "vit_tiny_patch16": [(UPRIGHT, (1, 4, 32)), (TURNED, (1, 4)), (UPRIGHT | FINE, (1, 4))],
@@ -104,7 +105,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
     study = STUDIES[options.study]
-    store = ResultStore(options.results / f"{options.study}_anomalydino")
+    store = ResultStore(options.results / FOLDERS.get(options.study, options.study) / "anomalydino")
     if options.backbone:
         source = "elpv" if options.study == "elpv" else options.data
         if not source:

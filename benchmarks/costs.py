@@ -1,4 +1,4 @@
-"""What each method costs: results/costs.csv, which chapter 14 shows. For a machine that does nothing else meanwhile.
+"""What each method costs: results/costs/methods.csv, for chapter 14. For a machine that does nothing else meanwhile.
 
     python benchmarks/costs.py [--method NAME ...] [--good 100] [--judged 50]
 
@@ -26,7 +26,7 @@ from adlib.data import load_dataset
 from adlib.detectors.registry import DETECTORS, default_backbone, make_detector
 from adlib.experiments.presets import method_options
 
-TABLE = Path(__file__).parents[1] / "results" / "costs.csv"
+TABLE = Path(__file__).parents[1] / "results/costs/methods.csv"
 
 
 def main() -> None:

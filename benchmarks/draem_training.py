@@ -1,4 +1,4 @@
-"""DRAEM on `bottle`, look by look, by textures and learning rate: results/draem_training.csv, shown by chapter 07.
+"""DRAEM on `bottle`, look by look, by textures and learning rate: results/mvtec/training/draem.csv, for chapter 07.
 
     python benchmarks/draem_training.py --data path/to/mvtec
         [--textures both all] [--rates 1e-3 3e-4] [--decays 1 0.2] [--steps 1000]
@@ -30,7 +30,7 @@ from adlib.features.pixels import PIXELS
 from adlib.files import atomic_write
 from adlib.synthesis.pasting import TEXTURES
 
-TABLE = Path(__file__).parents[1] / "results" / "draem_training.csv"
+TABLE = Path(__file__).parents[1] / "results/mvtec/training/draem.csv"
 
 
 def main() -> None:

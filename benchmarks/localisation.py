@@ -1,21 +1,20 @@
-"""How well each method finds the place, image by image: results/localisation/ for chapters 07 and 14.
+"""How well each method finds the place, image by image: results/DATASET/localisation, for chapters 07 and 14.
 
     python benchmarks/localisation.py [--mvtec DIR] [--mtd DIR] [--welds DIR]
 
 Pixel AUROC of a whole test set cannot be drawn anew image by image from a row. So for every defective image that has a
 mask: the AUROC of its own pixels, which is how often a pixel of the defect scores higher than a good pixel of the same
 image. Made from the patch scores that benchmarks/methods.py leaves beside its rows; they are not committed, these
-tables are, PART-CATEGORY.csv each: a line an image, a column a run, three lines of header (method, seed, hash of the
+tables are, CATEGORY.csv each: a line an image, a column a run, three lines of header (method, seed, hash of the
 protocol). Runs that are in one already, or whose patch scores are not here, are left as they are; columns of deleted
 results go.
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from methods import PARTS, store_of
+from methods import PARTS, folder_of, store_of
 
 from adlib.data import load_dataset, read_image, read_mask
 from adlib.evaluation import image_metrics
@@ -23,7 +22,6 @@ from adlib.experiments.planning import build
 from adlib.experiments.store import Result
 from adlib.files import atomic_write
 
-FOLDER = Path(__file__).parents[1] / "results" / "localisation"
 HEADER = ["method", "seed", "protocol"]
 
 
@@ -32,7 +30,6 @@ def main() -> None:
     for name in ("mvtec", "mtd", "welds"):
         parser.add_argument(f"--{name}", help="folder of the data set, as for benchmarks/methods.py")
     options = parser.parse_args()
-    FOLDER.mkdir(parents=True, exist_ok=True)
     for name, part in PARTS.items():
         place = getattr(options, part.argument) if part.argument else name
         if place is not None:
@@ -42,7 +39,7 @@ def main() -> None:
 def _bring_up_to_date(name: str, place: str) -> None:
     results = list(store_of(name).results())
     for category in PARTS[name].categories:
-        path = FOLDER / f"{name}-{category}.csv"  # MVTec AD has a tile, too
+        path = folder_of(name) / "localisation" / f"{category}.csv"
         known = pd.read_csv(path, header=[0, 1, 2], index_col=0) if path.exists() else pd.DataFrame()
         columns = {}
         for result in results:

@@ -1,4 +1,4 @@
-"""Rows for the comparison of all methods (chapter 14): one a method, data set and seed, each in results/NAME_methods.
+"""Rows for the comparison of all methods (chapter 14): a method, data set and seed each, in results/DATASET/methods.
 
     python benchmarks/methods.py --all [--mvtec DIR] [--mtd DIR] [--welds DIR] [--sets toy elpv ...] [--method NAME ...]
     python benchmarks/methods.py --method NAME --data elpv|toy|DIR [--category NAME] [--backbone NAME]
@@ -7,9 +7,10 @@
 The first form runs every cell of the table that has no row yet, cheap data sets first; killed, it goes on where it
 was. A cell counts as done whatever the setting of its row. The second form runs one method with a setting of its own:
 give it a --store as well, or delete the row of the other setting first, for two rows of a method confuse the
-comparison. results/mtd_settings holds such rows: `--set steps=300` of methods that train, `--set aspect=keep` of the
+comparison. results/mtd/settings holds such rows: `--set steps=300` of methods that train, `--set aspect=keep` of the
 Gaussian, `--set nearest_images=1` and 5 of SPADE. Without --method and --all the tables of what is stored are printed.
-VALUE is read as JSON, and as text where it is none.
+VALUE is read as JSON, and as text where it is none. Rows are single files beside the packed ones; to commit them, pack
+them with tools/pack_results.py.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from adlib.experiments.store import ResultStore, as_frame
 from adlib.features.cache import TensorCache
 
 RESULTS = Path(__file__).parents[1] / "results"
+FOLDERS = {"bottle": "mvtec"}  # folder of a part, where it is not named like the part
 SHOWN = ["image_auroc", "image_ap", "pixel_auroc", "pixel_f1max", "aupro"]
 SAME_METHOD = {"patchcore_ivfpq"}  # PatchCore on another index: a second copy would shift every rank
 
@@ -163,9 +165,14 @@ def _run(dataset: Dataset, name: str | None, method: str, seed: int, options: ar
     run(protocol, dataset, store, cache=TensorCache(), machine=machine)
 
 
+def folder_of(name: str) -> Path:
+    """The results on the data set of a part of the comparison."""
+    return RESULTS / FOLDERS.get(name, name)
+
+
 def store_of(name: str) -> ResultStore:
     """The rows of a part of the comparison."""
-    return ResultStore(RESULTS / f"{name}_methods")
+    return ResultStore(folder_of(name) / "methods")
 
 
 def _print_tables() -> None:

@@ -2,8 +2,8 @@
 
     python benchmarks/patchcore_factors.py --data FOLDER|elpv [--category NAME] [--backbone resnet18] [--weights FILE]
 
-Rows are stored one by one in results/NAME_patchcore, so a run that was stopped goes on; without --data the tables of
-what is stored are printed. Chapter 20 reads the same rows.
+Rows are stored one by one in results/DATASET/patchcore, so a run that was stopped goes on; tools/pack_results.py packs
+them to be committed. Without --data the tables of what is stored are printed. Chapter 20 reads the same rows.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from adlib.features.cache import TensorCache
 from adlib.progress import progress
 
 RESULTS = Path(__file__).parents[1] / "results"
-FOLDERS = {"bottle": "bottle_patchcore", "mtd": "mtd_patchcore", "mono": "elpv_patchcore"}
+FOLDERS = {"bottle": "mvtec/patchcore", "mtd": "mtd/patchcore", "mono": "elpv/patchcore"}
 # The equations of the paper, with the smallest of its three coresets; b of eq. 7 is not stated there.
 PAPER: dict[str, Any] = {
     "resize": 256,
@@ -90,7 +90,7 @@ def main() -> None:
     if options.data:
         category = options.category or ("mono" if options.data == "elpv" else None)
         dataset, machine = load_dataset(options.data, category), Machine(options.weights)
-        store = ResultStore(RESULTS / FOLDERS.get(dataset.categories[0], f"{dataset.categories[0]}_patchcore"))
+        store = ResultStore(RESULTS / FOLDERS.get(dataset.categories[0], f"{dataset.categories[0]}/patchcore"))
         for chosen in progress(list(_cells(options)), label=dataset.categories[0], unit="run"):
             protocol = plan(dataset, machine=machine, backbone=options.backbone, map_frame="network", **chosen)
             run(protocol, dataset, store, cache=TensorCache(), machine=machine)

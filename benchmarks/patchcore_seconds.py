@@ -1,4 +1,4 @@
-"""Seconds an image of PatchCore by size of its bank and way of search: results/patchcore_seconds.csv, for chapter 20.
+"""Seconds an image of PatchCore by bank and way of search: results/costs/patchcore_seconds.csv, for chapter 20.
 
     python benchmarks/patchcore_seconds.py --data path/to/mvtec --weights FILE [--images 20] [--rounds 3]
 
@@ -20,7 +20,7 @@ from adlib.detectors.registry import make_detector
 from adlib.features.cache import TensorCache
 from adlib.progress import progress
 
-TABLE = Path(__file__).parents[1] / "results" / "patchcore_seconds.csv"
+TABLE = Path(__file__).parents[1] / "results/costs/patchcore_seconds.csv"
 SHARES = (1.0, 0.25, 0.1, 0.01)
 PROBES = (1, 16)
 

@@ -1,4 +1,4 @@
-"""ViT-Tiny's patch tokens of the pictures of chapter 21, for results/vit_tiny_tokens: no package brings its weights.
+"""ViT-Tiny's patch tokens of chapter 21's images, for results/toy/vit_tiny_tokens: no package brings its weights.
 
     python benchmarks/vit_tokens.py --weights vit_tiny_patch16_224.pth
 
@@ -16,7 +16,7 @@ from adlib.features.backbones import load_backbone
 from adlib.features.extract import FeatureSpec, extract
 from adlib.features.patches import Preprocess
 
-FILE = Path(__file__).parents[1] / "results/vit_tiny_tokens/tokens.npz"
+FILE = Path(__file__).parents[1] / "results/toy/vit_tiny_tokens/tokens.npz"
 RESOLUTION = 448
 
 

@@ -4,10 +4,10 @@
     python data_scripts/gdxray_welds.py --from FOLDER --to data/welds_embossed --emboss
     python benchmarks/weld_factors.py --data data/welds data/welds_embossed [--vit FILE]
 
-Rows go to results/welds one by one, so a run that was stopped goes on. Beside them, in results/welds_tiles, stand
-tables that rows cannot hold: `tiles.csv` (film, size of the defects and contrast of each tile), `top_shares_*.csv`
-(the image score by other shares of patches) and `calibration_*.csv` (good training tiles, scored with and without
-references from their own film). Without --data the table of what is stored is printed.
+Rows go to results/welds/factors one by one, so a run that was stopped goes on; tools/pack_results.py packs them to be
+committed. In results/welds/tiles are tables that rows cannot hold: `tiles.csv` (film, size of the defects and contrast
+of each tile), `top_shares_*.csv` (the image score by other shares of patches) and `calibration_*.csv` (good training
+tiles, scored with and without references from their own film). Without --data the table of what is stored is printed.
 """
 
 import argparse
@@ -74,8 +74,8 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", default=[], help=f"folders named {PLAIN} and {EMBOSSED}")
     parser.add_argument("--vit", help="weights of ViT-Tiny; without them its rows are left out")
     parser.add_argument("--only", nargs="+", default=[s.name for s in SETTINGS], help="names of settings")
-    parser.add_argument("--results", type=Path, default=ROOT / "results/welds")
-    parser.add_argument("--tables", type=Path, default=ROOT / "results/welds_tiles")
+    parser.add_argument("--results", type=Path, default=ROOT / "results/welds/factors")
+    parser.add_argument("--tables", type=Path, default=ROOT / "results/welds/tiles")
     options = parser.parse_args()
     store, cache = ResultStore(options.results), TensorCache()
     chosen = [s for s in SETTINGS if s.name in options.only and (options.vit or s.name != "vit")]

@@ -2,8 +2,8 @@
 
     python tools/refresh.py notebooks [NAME ...]    executes them anew, top to bottom, and stamps them
     python tools/refresh.py readme                  fills the README's tables from results/
-    python tools/refresh.py figures                 draws figures/ from results/elpv; its heat maps need the patch
-                                                    scores that `make sweep` leaves in runs/elpv
+    python tools/refresh.py figures                 draws figures/ from results/elpv/sweep; its heat maps need the
+                                                    patch scores that `make sweep` leaves in runs/elpv
 
 A table of the README stands between `<!-- table: NAME -->` and `<!-- end -->`; nobody types a number there.
 """
@@ -86,7 +86,7 @@ def digests(notebook: Any) -> dict[str, str]:
 
 
 def refresh_figures(
-    results: Path = ROOT / "results/elpv", runs: Path = ROOT / "runs/elpv", figures: Path = ROOT / "figures"
+    results: Path = ROOT / "results/elpv/sweep", runs: Path = ROOT / "runs/elpv", figures: Path = ROOT / "figures"
 ) -> None:
     """Draw the learning curve and the heat maps of the sweep anew, and its report, without running a detector.
 
@@ -116,19 +116,19 @@ def _markdown(frame: pd.DataFrame) -> str:
 
 
 def _few_shot(results: Path) -> str:
-    shown = table(as_frame(ResultStore(results / "elpv").results()))
+    shown = table(as_frame(ResultStore(results / "elpv/sweep").results()))
     return _markdown(shown.drop(columns=["dataset", "backbone"]))
 
 
 def _bottle(results: Path) -> str:
-    frame = as_frame(ResultStore(results / "bottle").results())
+    frame = as_frame(ResultStore(results / "mvtec/backbones").results())
     by = ["method", "backbone", "option.resize", "option.crop", "option.coreset"]
     return _markdown(_plain(table(frame, by).drop(columns="draws")))
 
 
 def _mtd(results: Path) -> str:
     by = ["method", "backbone", "option.resize", "option.aspect", "option.top_share"]
-    shown = table(as_frame(ResultStore(results / "mtd").results()), by)[[*by, "draws", "image AUROC"]]
+    shown = table(as_frame(ResultStore(results / "mtd/backbones").results()), by)[[*by, "draws", "image AUROC"]]
     shown = _plain(shown).rename(columns={"draws": "splits"})
     (paper,) = published(method="PatchCore", dataset="mtd", variant="10%").itertuples()
     shown.loc[len(shown)] = ["patchcore", "wide_resnet50_2 (published)", "", "", "", "", f"{paper.value:.1f}"]

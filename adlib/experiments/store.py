@@ -1,10 +1,12 @@
-"""Results on disk: one JSON row, one CSV of per-image scores and, for pictures, the patch scores of a run.
+"""Results on disk: one JSON row, one CSV of per-image scores and, for figures, the patch scores of a run.
 
 Each file is written under a temporary name and renamed; the row comes last, so a run counts as done only when all of
 it is on disk. A killed sweep goes on where it was, and two sweeps on one folder cannot hurt each other: they write the
-same content under the same name.
+same content under the same name. Studies that are committed are packed (`adlib.experiments.packs`); a store reads both
+forms and writes single files.
 """
 
+import copy
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,10 +19,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from adlib.errors import InputError
+from adlib.experiments.packs import COLUMNS, ROWS, Pack, Run, read_pack
 from adlib.experiments.protocol import Protocol
 from adlib.files import atomic_write, write_json
-
-COLUMNS = ("image", "label", "defect", "score")
 
 
 @dataclass(frozen=True)
@@ -41,21 +42,28 @@ class Result:
 
 
 class ResultStore:
-    """A folder of results, named by their protocols."""
+    """A folder of results, named by their protocols; a pack is read once in the life of the store."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        self._packs: dict[Path, Pack] = {}
 
     def __contains__(self, protocol: Protocol) -> bool:
         return self.get(protocol) is not None
 
     def get(self, protocol: Protocol) -> Result | None:
-        """The stored result of a protocol, or None; a damaged file counts as none and the run is done again."""
+        """The stored result of a protocol, or None; a damaged file counts as none and the run is done again.
+
+        A single file comes before the folder's pack. Raises InputError on a damaged pack: it holds many runs.
+        """
         path = self._path(protocol, "json")
-        try:
-            return self._read(path) if path.exists() else None
-        except InputError:
-            return None
+        if path.exists():
+            try:
+                return self._read(path)
+            except InputError:
+                return None
+        pack = self._pack(self.folder)
+        return _unpacked(pack, pack.runs[protocol.hash]) if protocol.hash in pack.runs else None
 
     def put(self, result: Result, grids: list[np.ndarray] | None = None) -> None:
         """Store a result; grids: patch scores (h, w) of each image, in the order of result.scores."""
@@ -76,9 +84,22 @@ class ResultStore:
         return [stored[name] for name in sorted(stored)]
 
     def results(self) -> Iterator[Result]:
-        """Every result of the folder, by name. Raises InputError on a damaged file."""
-        for path in sorted(self.folder.glob("**/*.json")):
-            yield self._read(path)
+        """Every result at or below the folder, by name; a single file takes the place of a packed run.
+
+        Raises InputError on a damaged file.
+        """
+        packs = [(path.parent, self._pack(path.parent)) for path in self.folder.glob(f"**/{ROWS}")]
+        packed = {at / f"{r.protocol.title}.json": (pack, r) for at, pack in packs for r in pack.runs.values()}
+        single = set(self.folder.glob("**/*.json"))
+        for path in sorted(packed.keys() | single):
+            yield self._read(path) if path in single else _unpacked(*packed[path])
+
+    def _pack(self, folder: Path) -> Pack:
+        if folder not in self._packs:
+            if not (folder / ROWS).exists():
+                return Pack()  # not kept: one may be made while this store is in use
+            self._packs[folder] = read_pack(folder)
+        return self._packs[folder]
 
     def _path(self, protocol: Protocol, ending: str) -> Path:
         return self.folder / f"{protocol.title}.{ending}"
@@ -94,6 +115,12 @@ class ResultStore:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"The result {path} is damaged ({error}); delete it and run again.") from error
         return Result(protocol, row, scores)
+
+
+def _unpacked(pack: Pack, run: Run) -> Result:
+    """A result of its own, as from a file: what a caller changes in it stays out of the pack."""
+    row = {name: copy.deepcopy(value) for name, value in run.row.items() if name != "protocol"}
+    return Result(run.protocol, row, pack.frame(run))
 
 
 def as_frame(results: Iterable[Result]) -> pd.DataFrame:

@@ -115,7 +115,7 @@ def print_page(paper: str, folders: Iterable[Path], target: Path | None = None) 
     results = []
     for folder in folders:
         if not folder.is_dir():
-            raise InputError(f"There is no folder {folder}; give folders of results, such as results/bottle.")
+            raise InputError(f"There is no folder {folder}; give folders of results, such as results/mvtec.")
         results += ResultStore(folder).results()
     print(as_markdown(paper, results))
     if target is not None:

@@ -15,7 +15,7 @@ from adlib.experiments.store import ResultStore
 from adlib.features.patches import grid_size
 from helpers.places import ROOT
 
-RESULTS = ROOT / "results/bottle_patchcore"
+RESULTS = ROOT / "results/mvtec/patchcore"
 
 
 def plain_distances(vectors: torch.Tensor, bank: torch.Tensor) -> torch.Tensor:

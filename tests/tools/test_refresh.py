@@ -107,7 +107,7 @@ def test_figures_are_drawn_from_results_and_the_patch_scores_of_a_sweep(tmp_path
 
 def test_without_the_sweep_one_sentence_says_what_is_missing(tmp_path: Path):
     with pytest.raises(InputError, match="patch scores of elpv-.* run `make sweep` first"):
-        refresh.refresh_figures(ROOT / "results/elpv", tmp_path / "runs", tmp_path / "figures")
+        refresh.refresh_figures(ROOT / "results/elpv/sweep", tmp_path / "runs", tmp_path / "figures")
     with pytest.raises(InputError, match="no results"):
         refresh.refresh_figures(tmp_path, tmp_path / "runs", tmp_path / "figures")
     assert not (tmp_path / "figures").exists()

@@ -1,0 +1,244 @@
+"""Packed studies: the runs of one folder in three files, as they are committed. A user's runs stay one file each.
+
+`rows.jsonl`: a line a run, its JSON row with the hash of its protocol in front. `images.csv`: every test image of the
+study once, in an order that agrees with every run's own (columns image, label, defect). `scores.csv`: a line a run
+(first column `run`: the hash), a column an image, blank where the run did not score it; scores as they were written.
+So one more run is one more line in two files.
+
+A run counts when its line is in `rows.jsonl`, which is written last: images and scores without one are passed over, so
+a pack that was killed while it grew still reads as it did before.
+"""
+
+import csv
+import heapq
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from adlib.errors import InputError
+from adlib.experiments.protocol import Protocol
+from adlib.files import atomic_write
+
+COLUMNS = ("image", "label", "defect", "score")
+ROWS, IMAGES, SCORES = "rows.jsonl", "images.csv", "scores.csv"
+RESTORE, REPEAT = "restore it from version control", "delete it and run again"  # what to do about damage
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as it is written: `row` is its whole JSON row, `scores` the text of each image's score, in its order."""
+
+    protocol: Protocol
+    row: dict[str, Any]
+    scores: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Pack:
+    """The runs of a study by their hashes; images: image -> (label, defect), both as text."""
+
+    images: dict[str, tuple[str, str]] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
+
+    def lines(self, run: Run) -> Iterator[tuple[str, str, str, str]]:
+        """Image, label, defect and score of a run: the lines of its CSV, as text."""
+        for image, score in run.scores.items():
+            yield image, *self.images[image], score
+
+    def frame(self, run: Run) -> pd.DataFrame:
+        """The scores of a run, a line an image: the columns of `adlib.experiments.store.Result.scores`."""
+        text = pd.DataFrame(list(self.lines(run)), columns=list(COLUMNS))
+        return text.assign(label=text["label"].astype(int), score=[float(score) for score in text["score"]])
+
+
+def read_pack(folder: Path) -> Pack:
+    """The pack of a folder. Raises InputError that names file and line on damage, a changed protocol included."""
+    images = _read_images(folder / IMAGES)
+    return Pack(images, _read_rows(folder / ROWS, _read_scores(folder / SCORES, images)))
+
+
+def write_pack(folder: Path, pack: Pack) -> None:
+    """Write the three files of a pack, `rows.jsonl` last: until then its new runs do not count."""
+    _write_csv(folder / IMAGES, COLUMNS[:3], ((image, *meaning) for image, meaning in pack.images.items()))
+    scores = ((name, *(run.scores.get(image, "") for image in pack.images)) for name, run in pack.runs.items())
+    _write_csv(folder / SCORES, ("run", *pack.images), scores)
+    with atomic_write(folder / ROWS) as file:
+        file.writelines(_as_line(name, run) for name, run in pack.runs.items())
+
+
+def pack_folder(folder: Path) -> tuple[int, int]:
+    """Move the single files of a folder into its pack, or a new one; returns the runs moved and those now in the pack.
+
+    The files are removed once the pack was read back and gives the same rows, scores and orders; a kill at any moment
+    loses nothing. Patch scores stay where they are. Raises InputError on damage, where a file is not named by its
+    protocol, and where runs disagree on an image or on an order; nothing is written then.
+    """
+    singles = [_read_single(path) for path in sorted(folder.glob("*.json"))]
+    known = [read_pack(folder)] if (folder / ROWS).exists() else []
+    whole = merged([*known, *singles])
+    if singles:
+        write_pack(folder, whole)
+    stored = read_pack(folder) if whole.runs else whole
+    for single in [*known, *singles]:
+        _check_same(folder, single, stored, whole)
+    for run in stored.runs.values():
+        for ending in ("json", "csv"):  # a row without its scores would be damage; scores without a row are not
+            (folder / f"{run.protocol.title}.{ending}").unlink(missing_ok=True)
+    return len(singles), len(stored.runs)
+
+
+def merged(packs: Iterable[Pack]) -> Pack:
+    """All runs of some packs, sorted by title; the last of equal protocols counts. Raises InputError as pack_folder."""
+    images: dict[str, tuple[str, str]] = {}
+    runs: dict[str, Run] = {}
+    for pack in packs:
+        for image, meaning in pack.images.items():
+            if images.setdefault(image, meaning) != meaning:
+                said = " and ".join(" ".join(words) for words in (images[image], meaning))
+                raise InputError(f"Runs disagree on {image} ({said}); put them into folders of their own.")
+        runs |= pack.runs
+    order = _common_order({tuple(run.scores) for run in runs.values()})
+    by_title = sorted(runs.items(), key=lambda item: item[1].protocol.title)
+    return Pack({image: images[image] for image in order}, dict(by_title))
+
+
+def _common_order(orders: Iterable[Iterable[str]]) -> list[str]:
+    """Every image once, in agreement with all orders; of those that may come next, the first by name."""
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for order in map(list, orders):
+        for image in order[:1]:
+            sorter.add(image)
+        for before, after in pairwise(order):
+            sorter.add(after, before)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        one, other = sorted(error.args[1][:2])
+        raise InputError(f"Runs disagree on the order of {one} and {other}; put them into folders of their own.") from (
+            error
+        )
+    ready, common = list(sorter.get_ready()), []
+    heapq.heapify(ready)
+    while ready:
+        common.append(heapq.heappop(ready))
+        sorter.done(common[-1])
+        for image in sorter.get_ready():
+            heapq.heappush(ready, image)
+    return common
+
+
+def _check_same(folder: Path, single: Pack, stored: Pack, whole: Pack) -> None:
+    for name, run in single.runs.items():
+        if whole.runs[name] is not run:
+            continue  # a newer single file took its place
+        found = stored.runs[name]
+        same_row = _as_line(name, found) == _as_line(name, run)
+        if not same_row or list(stored.lines(found)) != list(single.lines(run)):
+            raise InputError(f"The pack {folder} does not give back {run.protocol.title}; its files were kept.")
+
+
+def _as_line(name: str, run: Run) -> str:
+    """JSON with the hash and the protocol in front, for eyes, and everything else sorted, for diffs."""
+    row = json.loads(json.dumps(run.row, sort_keys=True))
+    row = {"hash": name, "protocol": row.pop("protocol"), **row}
+    return json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+
+
+def _write_csv(path: Path, head: Iterable[str], lines: Iterable[Iterable[str]]) -> None:
+    with atomic_write(path) as file:
+        csv.writer(file, lineterminator="\n").writerows([head, *lines])
+
+
+def _read_single(path: Path) -> Pack:
+    """A single run's JSON and CSV."""
+    with _lines(path, lambda file: [file.read()], REPEAT) as texts:
+        row = dict(json.loads(next(texts)))
+        protocol = Protocol.from_dict(row["protocol"])
+        if protocol.title != path.stem:
+            raise ValueError(f"its protocol's name is {protocol.title}")
+    images, scores = {}, {}
+    with _lines(path.with_suffix(".csv"), csv.reader, REPEAT) as lines:
+        _expect(next(lines, []), COLUMNS)
+        for image, label, defect, score in lines:
+            _add_once(images, image, (str(int(label)), defect))
+            float(score)  # blank, too, is an error: in a pack it would say that the image was not scored
+            scores[image] = score
+    return Pack(images, {protocol.hash: Run(protocol, row, scores)})
+
+
+def _read_images(path: Path) -> dict[str, tuple[str, str]]:
+    images: dict[str, tuple[str, str]] = {}
+    with _lines(path, csv.reader) as lines:
+        _expect(next(lines, []), COLUMNS[:3])
+        for image, label, defect in lines:
+            _add_once(images, image, (str(int(label)), defect))
+    return images
+
+
+def _read_scores(path: Path, images: dict[str, tuple[str, str]]) -> dict[str, dict[str, str]]:
+    """Hash -> image -> score."""
+    scores: dict[str, dict[str, str]] = {}
+    with _lines(path, csv.reader) as lines:
+        first, *columns = next(lines, [""])
+        _expect([first], ["run"])
+        _expect(columns, [image for image in dict.fromkeys(columns) if image in images])
+        for name, *cells in lines:
+            _add_once(scores, name, {i: cell for i, cell in zip(columns, cells, strict=True) if cell})
+            for cell in scores[name].values():
+                float(cell)
+    return scores
+
+
+def _read_rows(path: Path, scores: dict[str, dict[str, str]]) -> dict[str, Run]:
+    runs: dict[str, Run] = {}
+    with _lines(path, iter) as lines:
+        for line in lines:
+            row = dict(json.loads(line))
+            name, protocol = row.pop("hash"), Protocol.from_dict(row["protocol"])
+            if protocol.hash != name:
+                raise ValueError(f"the hash of its protocol is {protocol.hash}, not {name}")
+            if name not in scores:
+                raise ValueError(f"{SCORES} has no line {name}")
+            _add_once(runs, name, Run(protocol, row, scores[name]))
+    return runs
+
+
+@contextmanager
+def _lines(path: Path, reader: Callable[[Any], Iterable[Any]], advice: str = RESTORE) -> Iterator[Iterator[Any]]:
+    """What `reader` finds in a file, one by one; an error on the way becomes an InputError with file and line."""
+    number = 1
+
+    def counted(lines: Iterable[Any]) -> Iterator[Any]:
+        nonlocal number
+        for line in lines:
+            yield line
+            number += 1
+
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            yield counted(reader(file))
+    except OSError as error:
+        raise InputError(f"Cannot read {path} ({error.strerror}); {advice}.") from error
+    except (ValueError, KeyError, TypeError, csv.Error, InputError) as error:
+        said = f"no {error}" if isinstance(error, KeyError) else getattr(error, "msg", str(error)).rstrip(".")
+        raise InputError(f"{path} is damaged in line {number} ({said}); {advice}.") from error
+
+
+def _expect(found: Iterable[str], expected: Iterable[str]) -> None:
+    found, expected = list(found), list(expected)
+    if found != expected:
+        extra = [name for name in found if name not in expected] or found
+        raise ValueError(f"the columns do not fit: {', '.join(map(repr, extra[:3]))}")
+
+
+def _add_once(known: dict[str, Any], name: str, value: Any) -> None:
+    if name in known:
+        raise ValueError(f"{name} is there twice")
+    known[name] = value
