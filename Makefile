@@ -32,13 +32,13 @@ lint: setup
 	$(BIN)/codespell
 
 notebooks: setup  ## execute every notebook anew, keep its outputs, stamp it
-	$(BIN)/python tools/refresh.py notebooks
+	$(BIN)/python -m tools.refresh notebooks
 
 figures: sweep   ## draw figures/ anew; heat maps need what the sweep leaves in runs/elpv, so it runs where that is missing
-	$(BIN)/python tools/refresh.py figures
+	$(BIN)/python -m tools.refresh figures
 
 readme: setup    ## fill the README's tables from results/
-	$(BIN)/python tools/refresh.py readme
+	$(BIN)/python -m tools.refresh readme
 
 benchmarks: setup  ## speed of the library beside plain baselines; benchmarks/README.md names what needs data
 	for name in metrics bank sharing features; do $(BIN)/python benchmarks/$$name.py || exit 1; done

@@ -1,8 +1,8 @@
 """What is generated and committed: notebooks with their outputs, the tables of the README, and its figures.
 
-    python tools/refresh.py notebooks [NAME ...]    executes them anew, top to bottom, and stamps them
-    python tools/refresh.py readme                  fills the README's tables from results/
-    python tools/refresh.py figures                 draws figures/ from results/elpv/sweep; its heat maps need the
+    python -m tools.refresh notebooks [NAME ...]    executes them anew, top to bottom, and stamps them
+    python -m tools.refresh readme                  fills the README's tables from results/
+    python -m tools.refresh figures                 draws figures/ from results/elpv/sweep; its heat maps need the
                                                     patch scores that `make sweep` leaves in runs/elpv
 
 A table of the README stands between `<!-- table: NAME -->` and `<!-- end -->`; nobody types a number there.
@@ -28,6 +28,7 @@ from adlib.papers.catalogue import published
 from adlib.progress import progress
 from adlib.reports.page import write_report
 from adlib.reports.tables import table
+from tools.chapters import chapter_table
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -140,11 +141,20 @@ def _plain(shown: pd.DataFrame) -> pd.DataFrame:
     return shown.rename(columns=lambda name: name.removeprefix("option.")).fillna("").astype(str)
 
 
-TABLES: dict[str, Callable[[Path], str]] = {"elpv": _few_shot, "bottle": _bottle, "mtd": _mtd}
+def _chapters(results: Path) -> str:
+    return _markdown(chapter_table(results.parent / "notebooks"))
+
+
+TABLES: dict[str, Callable[[Path], str]] = {
+    "chapters": _chapters,
+    "elpv": _few_shot,
+    "bottle": _bottle,
+    "mtd": _mtd,
+}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Entry point of `python tools/refresh.py`."""
+    """Entry point of `python -m tools.refresh`."""
     try:
         if arguments[:1] == ["notebooks"]:
             refresh_notebooks(arguments[1:])

@@ -17,9 +17,19 @@ def test_every_table_is_what_the_results_give():
 @pytest.mark.parametrize("name", TABLES)
 def test_a_number_typed_by_hand_does_not_survive(name):
     begin = README.index(f"<!-- table: {name} -->")
-    number = re.compile(r"\d\d\.\d").search(README, begin)
+    number = re.compile(r"(?<=\| )\d[\d.]*(?= )").search(README, begin)
     forged = README[: number.start()] + "12.3" + README[number.end() :]
     assert refreshed_readme(forged, ROOT / "results") == README
+
+
+def test_the_first_lines_of_python_run(capsys):
+    (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len([line for line in program.splitlines() if line]) <= 7
+    names: dict = {}
+    exec(program, names)
+    shown = capsys.readouterr().out
+    assert names["predictions"].scores.shape == (2,) and (names["predictions"].scores > 0).all()
+    assert shown.startswith("[") and shown.strip().endswith("(300, 300)")
 
 
 def test_links_and_pictures_exist():

@@ -1,0 +1,88 @@
+"""The table of chapters in the README: what each is about, and how long a study group reads it."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+
+# What a study group of six worked through in an hour, measured on readers of these chapters.
+WORDS_AN_HOUR = 2000
+LINES_AN_HOUR = 240
+# Cells that hold no lesson, and headings after which the lesson is over.
+_NO_LESSON = {"claims", "harness", "parameters"}
+_END = re.compile(r"(?m)^#+\s*(?:\d+\.?\s*)?(?:Exercises|References)\b")
+_WORD = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*")
+_NO_PROSE = re.compile(r"<[^>]+>|\$[^$]*\$")
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A line of the table; shows: what a reader has seen at its end."""
+
+    number: str
+    topic: str
+    methods: str
+    shows: str
+
+
+CHAPTERS = (
+    Chapter("00", "data and set-up", "nearest patch", "the task, the data sets, a first score"),
+    Chapter("01", "metrics and thresholds", "AUROC, AP, AUPRO", "when a high number hides a useless detector"),
+    Chapter("02", "teacher-student", "STFPM, reverse distillation", "why a student differs on a defect"),
+    Chapter("03", "one-class", "Deep SVDD, Patch SVDD", "why a tight boundary is hard to find"),
+    Chapter("04", "Gaussian", "Gaussian, PaDiM", "in which directions defects hide"),
+    Chapter("05", "normalizing flow", "FastFlow, CFLOW", "what a flow gains over one Gaussian"),
+    Chapter("06", "memory bank", "kNN, SPADE, PaDiM, PatchCore", "how few good patches are enough"),
+    Chapter("07", "reconstruction", "autoencoder, VAE, DRAEM", "when a network repairs, and when it copies"),
+    Chapter("08", "anomaly synthesis", "CutPaste, NSA", "planned"),
+    Chapter("09", "supervised", "DevNet, segmentation", "planned"),
+    Chapter("10", "few-shot and meta-learning", "RegAD", "planned"),
+    Chapter("11", "zero-shot", "WinCLIP, MuSc", "planned"),
+    Chapter("12", "noisy training data", "SoftPatch", "planned"),
+    Chapter("13", "3D", "FPFH, BTF", "planned"),
+    Chapter("14", "total performance", "14 methods", "all of them on eight data sets, one protocol"),
+    Chapter("17", "after PatchCore", "N-pad, subspaces", "planned"),
+    Chapter("20", "PatchCore reproduced", "PatchCore", "where paper and code differ, and what it changes"),
+    Chapter("21", "AnomalyDINO reproduced", "AnomalyDINO", "what masks, rotations and shots change"),
+    Chapter("22", "shot sweep", "both, by papermill", "how many good images a detector needs"),
+    Chapter("23", "your own images", "both, by command line", "from a folder of weld radiographs to decisions"),
+)
+
+
+def chapter_table(notebooks: Path) -> pd.DataFrame:
+    """A row a chapter; chapters without a notebook in the folder are 'planned'."""
+    return pd.DataFrame([_row(chapter, notebooks) for chapter in CHAPTERS])
+
+
+def _row(chapter: Chapter, notebooks: Path) -> dict[str, str]:
+    found = next(notebooks.glob(f"{chapter.number}_*.ipynb"), None)
+    link = f"[{chapter.topic}]({notebooks.name}/{found.name})" if found else chapter.topic
+    return {
+        "": chapter.number,
+        "topic": link,
+        "methods": chapter.methods,
+        "minutes": str(minutes(nbformat.read(found, as_version=4))) if found else "",
+        "what it shows": chapter.shows if found else "planned",
+    }
+
+
+def minutes(notebook: nbformat.NotebookNode) -> int:
+    """How long a study group reads a chapter, exercises apart: by words or by lines of code, whichever is more."""
+    texts = list(_lesson(notebook))
+    words = sum(len(_WORD.findall(_NO_PROSE.sub(" ", text))) for kind, text in texts if kind == "markdown")
+    lines = sum(bool(line.strip()) for kind, text in texts if kind == "code" for line in text.split("\n"))
+    return 5 * round(12 * max(words / WORDS_AN_HOUR, lines / LINES_AN_HOUR))
+
+
+def _lesson(notebook: nbformat.NotebookNode) -> Iterator[tuple[str, str]]:
+    """Kind and text of the cells up to the exercises."""
+    for cell in notebook.cells:
+        if _NO_LESSON & set(cell.metadata.get("tags", ())):
+            continue
+        lesson, *rest = _END.split(cell.source, maxsplit=1) if cell.cell_type == "markdown" else [cell.source]
+        yield cell.cell_type, lesson
+        if rest:
+            return
