@@ -104,7 +104,7 @@ def f1max(labels: ArrayLike, scores: ArrayLike) -> tuple[float, float] | tuple[N
     value, reached = counts.best_f1(counts.count([good], np.sort(defective)[::-1]))
     both = np.concatenate([good, defective])
     below = both[both < reached]
-    lowest = both.dtype.type(-np.inf)  # NumPy 1 takes a Python float for float64, whose next number float32 loses
+    lowest = both.dtype.type(-np.inf)  # of the scores' own type: NumPy 1 would step down in float64
     return value, float(below.max() if len(below) else np.nextafter(both.dtype.type(reached), lowest))
 
 
