@@ -17,3 +17,14 @@ def test_good_parameters_pass():
     values = {"data": "toy", "shots": 8, "seeds": [3]}
     history = ["", CELL, "data = 'toy'\nshots = 8\nseeds = [3]", "check_parameters(...)"]
     assert check_parameters(values, history) == values
+
+
+def test_claims_are_held_by_the_committed_run_alone(capsys):
+    values = {"data": "toy", "shots": 8, "seeds": [0]}
+    reduced = check_parameters(values, ["", CELL, "shots = 8", "check_parameters(...)"])
+    assert reduced.injected == ("shots",) and not reduced.as_committed()
+    assert capsys.readouterr().out == "Other parameters (shots): the sentences speak of the committed run.\n"
+    committed = check_parameters(values, ["", CELL, "check_parameters(...)"])
+    under_nbval = check_parameters(values, ["", "check_parameters(...)"])
+    assert committed.as_committed() and under_nbval.as_committed()
+    assert capsys.readouterr().out == ""
