@@ -54,8 +54,10 @@ class Pack:
 
     def frame(self, run: Run) -> pd.DataFrame:
         """The scores of a run, a line an image: the columns of `adlib.experiments.store.Result.scores`."""
-        text = pd.DataFrame(list(self.lines(run)), columns=list(COLUMNS))
-        return text.assign(label=text["label"].astype(int), score=[float(score) for score in text["score"]])
+        known = [self.images[image] for image in run.scores]
+        columns = {"image": list(run.scores), "label": [int(label) for label, _ in known]}
+        columns |= {"defect": [defect for _, defect in known], "score": [float(text) for text in run.scores.values()]}
+        return pd.DataFrame(columns)
 
 
 def read_pack(folder: Path) -> Pack:
