@@ -43,7 +43,7 @@ class Gaussian(Detector):
     """
 
     name: ClassVar[str] = "gaussian"
-    family: ClassVar[str] = "distribution"
+    family: ClassVar[str] = "Gaussian"
     chapter: ClassVar[str] = "04"
 
     shrinkage: float | None = None
