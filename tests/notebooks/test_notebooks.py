@@ -17,7 +17,6 @@ WITH_PARAMETERS = [path for path in NOTEBOOKS if path.parent.name != "solutions"
 OVERRIDES = yaml.safe_load((ROOT / "tests/notebooks/overrides.yaml").read_text(encoding="utf-8"))
 
 
-
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_notebook_is_in_order(path: Path):
     assert problems(path) == []
