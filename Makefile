@@ -21,7 +21,8 @@ sweep: setup     ## the main job: shot sweep on real images, table, figure, repo
 # Chapters run on features computed afresh: an old cache would hide a number that drifted.
 test: setup lint  ## every test: library, notebooks, bad input
 	cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && ADLIB_CACHE=$$cache \
-		$(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-sanitize-with tests/notebooks/nbval_sanitize.cfg tests notebooks
+		$(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-sanitize-with tests/notebooks/nbval_sanitize.cfg \
+		tests notebooks adlib/experiments/run.ipynb
 
 check: setup lint  ## the fast part of the tests, for daily work
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests

@@ -1,6 +1,8 @@
 """What is generated and committed: notebooks with their outputs, the tables of the README, and its figures.
 
     python -m tools.refresh notebooks [NAME ...]    executes them anew, top to bottom, and stamps them
+                                                    (`run`: the one inside the package)
+    python -m tools.refresh stamps [FILE ...]       names those that changed since (for a pre-commit hook); 1 if any
     python -m tools.refresh readme                  fills the README's tables from results/
     python -m tools.refresh figures                 draws figures/ from results/elpv/sweep; its heat maps need the
                                                     patch scores that `make sweep` leaves in runs/elpv
@@ -28,22 +30,30 @@ from adlib.papers.catalogue import published
 from adlib.progress import progress
 from adlib.reports.page import write_report
 from adlib.reports.tables import table
+from adlib.reports.titles import titled
 from tools.chapters import chapter_table
 
 ROOT = Path(__file__).parents[1]
+RUN = ROOT / "adlib/experiments/run.ipynb"  # what `adlib sweep` executes
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def notebook_files(folder: Path = ROOT / "notebooks") -> list[Path]:
-    """Chapters and solutions below a folder, sorted; what Jupyter keeps in hidden folders is none of them."""
-    found = sorted(folder.rglob("[0-9][0-9]_*.ipynb"))
-    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+def notebook_files(folder: Path | None = None) -> list[Path]:
+    """Chapters and solutions, sorted, then the package's run notebook; or the chapters and solutions below a folder.
+
+    What Jupyter keeps in hidden folders is none of them.
+    """
+    below = folder or ROOT / "notebooks"
+    found = sorted(below.rglob("[0-9][0-9]_*.ipynb"))
+    chapters = [path for path in found if not any(part.startswith(".") for part in path.relative_to(below).parts)]
+    return chapters if folder else [*chapters, RUN]
 
 
-def refresh_notebooks(names: Sequence[str] = (), folder: Path = ROOT / "notebooks") -> None:
+def refresh_notebooks(names: Sequence[str] = (), folder: Path | None = None) -> None:
     """Execute notebooks (all, or those whose file name begins with one of the names), keep their outputs, stamp them.
 
-    A notebook that fails stays as it was. Raises InputError for a name that no notebook begins with.
+    folder: see `notebook_files`. A notebook that fails stays as it was.
+    Raises InputError for a name that no notebook begins with.
     """
     import nbclient
     import nbformat
@@ -51,7 +61,7 @@ def refresh_notebooks(names: Sequence[str] = (), folder: Path = ROOT / "notebook
     found = notebook_files(folder)
     for name in names:
         if not any(path.name.startswith(name) for path in found):
-            raise InputError(f"No notebook in {folder.name}/ begins with {name!r}; give a number such as 22.")
+            raise InputError(f"No notebook begins with {name!r}; give a number such as 22, or run.")
     chosen = [path for path in found if not names or path.name.startswith(tuple(names))]
     with progress(chosen, label="notebooks", unit="notebook") as bar:
         for path in bar:
@@ -68,7 +78,8 @@ def refresh_notebooks(names: Sequence[str] = (), folder: Path = ROOT / "notebook
             notebook.metadata["adlib"] = digests(notebook)
             with atomic_write(path) as file:
                 nbformat.write(notebook, file)
-            bar.write(f"{path.relative_to(folder)}: {time.perf_counter() - began:.0f} s")  # for the chapter's **Cost:**
+            # The seconds are for the chapter's **Cost:**.
+            bar.write(f"{path.relative_to(folder or ROOT)}: {time.perf_counter() - began:.0f} s")
 
 
 def digests(notebook: Any) -> dict[str, str]:
@@ -84,6 +95,24 @@ def digests(notebook: Any) -> dict[str, str]:
     return {
         name: hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest() for name, value in content.items()
     }
+
+
+def stale_notebooks(files: Sequence[Path]) -> list[str]:
+    """A sentence for each notebook whose code or outputs are not those of its last execution."""
+    import nbformat
+
+    found = []
+    for path in files:
+        if not path.is_file():
+            raise InputError(f"There is no notebook {path}.")
+        notebook = nbformat.read(path, as_version=4)
+        stamp, now = notebook.metadata.get("adlib", {}), digests(notebook)
+        changed = [name for name in now if stamp.get(name) != now[name]]
+        if changed:
+            words = " and ".join(name.removesuffix("_sha256") for name in changed)
+            again = f"python -m tools.refresh notebooks {path.stem}"
+            found.append(f"{path}: {words} changed since it was executed; run `{again}`.")
+    return found
 
 
 def refresh_figures(
@@ -117,7 +146,7 @@ def _markdown(frame: pd.DataFrame) -> str:
 
 
 def _few_shot(results: Path) -> str:
-    shown = table(as_frame(ResultStore(results / "elpv/sweep").results()))
+    shown = table(titled(ResultStore(results / "elpv/sweep").results()))
     return _markdown(shown.drop(columns=["dataset", "backbone"]))
 
 
@@ -158,6 +187,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if arguments[:1] == ["notebooks"]:
             refresh_notebooks(arguments[1:])
+        elif arguments[:1] == ["stamps"]:
+            stale = stale_notebooks([Path(name) for name in arguments[1:]] or notebook_files())
+            print("\n".join(stale), end="\n" if stale else "")
+            return 1 if stale else 0
         elif list(arguments) == ["readme"]:
             readme = ROOT / "README.md"
             fresh = refreshed_readme(readme.read_text(encoding="utf-8"), ROOT / "results")

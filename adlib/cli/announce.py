@@ -1,4 +1,4 @@
-"""What `adlib run` and `adlib sweep` say before they start: the cost, and what the object masks leave out."""
+"""What `adlib run` and `adlib sweep` say before they start: what a method means there, the cost, the object masks."""
 
 import sys
 from collections.abc import Sequence
@@ -9,6 +9,19 @@ if TYPE_CHECKING:
     from adlib.data import Dataset
     from adlib.experiments.planning import Machine
     from adlib.experiments.protocol import Protocol
+
+
+def say_methods(protocols: "Sequence[Protocol]") -> None:
+    """A sentence for each method on how it differs from its defaults; categories are named where theirs differ."""
+    from adlib.reports.titles import method_sentence
+
+    meant: dict[str, dict[str, list[str]]] = {}
+    for protocol in protocols:
+        categories = meant.setdefault(protocol.method, {}).setdefault(method_sentence(protocol), [])
+        categories += [protocol.category] if protocol.category not in categories else []
+    for sentences in meant.values():
+        for sentence, categories in sentences.items():
+            print(sentence if len(sentences) == 1 else f"{', '.join(categories)}: {sentence}", flush=True)
 
 
 def announce(runs: "Sequence[tuple[Protocol, Dataset]]", machine: "Machine", folder: Path, at_a_time: int = 1) -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from adlib.cli.parser import FRAMES, LAYOUTS, PREPROCESS, SELECTIONS, choice
 from adlib.errors import InputError
 
 
@@ -16,7 +17,7 @@ def data_arguments(parser: argparse.ArgumentParser) -> None:
 
 def layout_argument(parser: argparse.ArgumentParser) -> None:
     """How a folder of pictures is laid out."""
-    parser.add_argument("--layout", default="auto", help="mvtec, visa, mtd, folder or auto (default)")
+    choice(parser, "--layout", LAYOUTS, "how a folder is laid out", default="auto")
 
 
 def machine_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,10 +30,10 @@ def protocol_arguments(parser: argparse.ArgumentParser) -> None:
     """What is computed, beyond data, method, shots and seeds: the same for one run and for a sweep of many."""
     parser.add_argument("--backbone", help="the frozen network (default: the method's)")
     parser.add_argument("--resolution", type=int, help="shorter side in pixels (default: the method's)")
-    parser.add_argument("--preprocess", default="agnostic", help="AnomalyDINO: agnostic (default), informed or none")
-    parser.add_argument("--selection", default="slice", help="how shots are drawn: slice (default) or random")
+    choice(parser, "--preprocess", PREPROCESS, "AnomalyDINO: what is rotated and masked", default="agnostic")
+    choice(parser, "--selection", SELECTIONS, "how shots are drawn", default="slice")
     parser.add_argument("--split-seed", type=int, default=0, help="seed of the split, where the data set has none")
-    parser.add_argument("--map-frame", default="original", help="where maps meet masks: original (default) or network")
+    choice(parser, "--map-frame", FRAMES, "where maps meet masks", default="original")
     parser.add_argument("--official", action="store_true", help="PatchCore with the switches of its official code")
     parser.add_argument(
         "--set",

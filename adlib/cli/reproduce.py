@@ -4,21 +4,24 @@ import argparse
 from pathlib import Path
 
 from adlib.cli.arguments import machine_arguments
+from adlib.cli.parser import PAPERS, PREPROCESS, choice
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Declare the command."""
     parser = commands.add_parser("reproduce", help="run every row of a paper's table, then print ours beside theirs")
-    parser.add_argument("paper", help="patchcore or anomalydino")
+    choice(parser, "paper", PAPERS, "whose table")
     parser.add_argument("--data", required=True, help="MVTec AD, VisA or a folder laid out like them")
     parser.add_argument("--category", nargs="+", default=[], help="categories (default: all)")
     parser.add_argument("--backbone", nargs="+", default=[], help="networks (default: the paper's)")
     machine_arguments(parser)
     parser.add_argument("--shots", nargs="+", default=[], help="numbers, or full (default: the paper's)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[], help="draws (default: the paper's)")
-    parser.add_argument("--resolution", type=int, nargs="+", default=[], help="AnomalyDINO: pixels (448 672)")
-    parser.add_argument("--preprocess", nargs="+", default=[], help="AnomalyDINO: agnostic, informed, none (agnostic)")
-    parser.add_argument("--coreset", type=float, nargs="+", default=[], help="PatchCore: shares (0.25 0.1 0.01)")
+    parser.add_argument("--resolution", type=int, nargs="+", default=[], help="AnomalyDINO: pixels (default: 448 672)")
+    choice(parser, "--preprocess", PREPROCESS, "AnomalyDINO: modes, by default agnostic", nargs="+", default=[])
+    parser.add_argument(
+        "--coreset", type=float, nargs="+", default=[], help="PatchCore: shares (default: 0.25 0.1 0.01)"
+    )
     parser.add_argument("--results", type=Path, help="folder of results (default: runs/reproduce/PAPER)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the table as .html, .md or .csv")
     parser.add_argument("--plan", action="store_true", help="say what would be run, and stop")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from adlib.cli.announce import announce
 from adlib.cli.arguments import chosen, data_arguments, machine_arguments, protocol_arguments
+from adlib.cli.parser import METHODS, choice
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -12,9 +13,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("run", help="fit one detector, score the test images, store the result")
     data_arguments(parser)
     parser.add_argument("--category", help="which category; needed where there are several")
-    parser.add_argument("--method", default="patchcore")
+    choice(parser, "--method", METHODS, "the detector; `adlib methods` says what each is", default="patchcore")
     parser.add_argument("--shots", type=int, help="number of good images to learn from (default: all)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the draw")
     protocol_arguments(parser)
     machine_arguments(parser)
     parser.add_argument("--results", type=Path, default=Path("runs/results"), help="folder of results")

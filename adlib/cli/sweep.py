@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
-from adlib.cli.announce import announce
+from adlib.cli.announce import announce, say_methods
 from adlib.cli.arguments import chosen, data_arguments, machine_arguments, protocol_arguments
+from adlib.cli.parser import METHODS, choice
 from adlib.errors import InputError
 
 
@@ -13,12 +14,19 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("sweep", help="run shot counts x seeds x methods by papermill, then report")
     data_arguments(parser)
     parser.add_argument("--category", nargs="+", default=[], help="categories (default: all)")
-    parser.add_argument("--method", nargs="+", default=["patchcore", "anomalydino"])
-    parser.add_argument("--shots", type=int, nargs="+", default=[1, 2, 4, 8, 16])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    choice(
+        parser,
+        "--method",
+        METHODS,
+        "detectors; `adlib methods` says what each is",
+        nargs="+",
+        default=["patchcore", "anomalydino"],
+    )
+    parser.add_argument("--shots", type=int, nargs="+", default=[1, 2, 4, 8, 16], help="good images to learn from")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="one draw of the shots for each")
     protocol_arguments(parser)
     machine_arguments(parser)
-    parser.add_argument("--workers", type=int, default=2, help="notebooks at a time (default: 2)")
+    parser.add_argument("--workers", type=int, default=2, help="notebooks at a time")
     parser.add_argument("--out", type=Path, help="folder of results, notebooks and report (default: runs/NAME)")
     parser.add_argument("--figures", type=Path, metavar="DIR", help="also write curve and overlays as PNG files there")
     parser.set_defaults(command=_sweep)
@@ -28,10 +36,10 @@ def _sweep(options: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from adlib.experiments.calibrate import at_rate, check_rate, explain
-    from adlib.experiments.store import as_frame
     from adlib.experiments.sweep import Sweep, jobs, run_sweep
     from adlib.reports.page import rate_of_page, write_report
     from adlib.reports.tables import table
+    from adlib.reports.titles import method_title, titled
 
     if min(options.shots) < 1:
         raise InputError(
@@ -50,16 +58,18 @@ def _sweep(options: argparse.Namespace) -> None:
         **chosen(options),
     )
     check_rate(options.false_alarms)
-    waiting = [(p, job.dataset) for job in jobs(sweep) for p in job.protocols if p not in sweep.store]
+    planned = jobs(sweep)
+    say_methods([job.protocols[0] for job in planned])
+    waiting = [(p, job.dataset) for job in planned for p in job.protocols if p not in sweep.store]
     announce(waiting, sweep.machine, sweep.out, sweep.workers)
     done, news = run_sweep(sweep)
     stored = [sweep.store.get(protocol) for job in done for protocol in job.protocols]
     results = [replace(r, row=at_rate(r.row, r.scores, options.false_alarms)) for r in stored]
-    frame = as_frame(results)
-    print(table(frame).to_string(index=False))
+    print(table(titled(results)).to_string(index=False))
     most = {(r.protocol.method, r.protocol.category): r for r in reversed(results)}  # jobs come with most shots first
-    for (method, category), result in sorted(most.items()):
-        print(f"\n{method}, {category}, {result.protocol.shots} shots, seed {result.protocol.seed}")
+    for (_, category), result in sorted(most.items()):
+        p = result.protocol
+        print(f"\n{method_title(p)}, {category}, {p.shots} shots, seed {p.seed}")
         print("\n".join(explain(result.row, options.false_alarms)))
     page = sweep.out / "report.html"
     if news or rate_of_page(page) != options.false_alarms:

@@ -11,6 +11,8 @@ import numpy as np
 
 from adlib.errors import InputError
 
+SELECTIONS = ("slice", "random")  # how shots are drawn, see `Dataset.few_shot`
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -86,7 +88,7 @@ class Dataset:
         good = self.train_good
         if len(self.categories) > 1:
             raise InputError(f"Shots are drawn from one category; choose one of {', '.join(self.categories)}.")
-        if selection not in ("slice", "random"):
+        if selection not in SELECTIONS:
             raise InputError(f'Unknown selection {selection!r}; choose "slice" or "random".')
         if shots is None:
             return good

@@ -49,6 +49,8 @@ class AnomalyDINO(Detector):
     """
 
     name: ClassVar[str] = "anomalydino"
+    family: ClassVar[str] = "memory bank"
+    chapter: ClassVar[str] = "21"
     smooth_original: ClassVar[bool] = True
     interpolation: ClassVar[str] = "bicubic"
     _bank_of: ClassVar[GroupedBank | None] = None  # made from what was learned, when first asked

@@ -31,6 +31,8 @@ class Autoencoder(TrainedDetector):
     """
 
     name: ClassVar[str] = "autoencoder"
+    family: ClassVar[str] = "reconstruction"
+    chapter: ClassVar[str] = "07"
 
     backbone: str = "pixels"
     resize: int | None = 128

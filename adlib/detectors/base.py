@@ -75,6 +75,8 @@ class Detector(ABC):
     """
 
     name: ClassVar[str]
+    family: ClassVar[str]  # as the survey groups methods
+    chapter: ClassVar[str]  # two digits: the one that teaches it
     revision: ClassVar[int] = 0  # raised whenever the same parameters come to give other numbers
     growth: ClassVar[Growth] = Growth()  # parameters added or renamed later: `growth = Detector.growth | Growth(...)`
     smooth_original: ClassVar[bool] = False  # see `Predictions`

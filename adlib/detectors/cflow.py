@@ -39,6 +39,8 @@ class CFLOW(FlowDetector):
     """
 
     name: ClassVar[str] = "cflow"
+    family: ClassVar[str] = "normalizing flow"
+    chapter: ClassVar[str] = "05"
 
     def _build(self) -> nn.Module:
         dims = self.network().dims

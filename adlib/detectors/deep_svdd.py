@@ -43,6 +43,8 @@ class DeepSVDD(TrainedDetector):
     """
 
     name: ClassVar[str] = "deep_svdd"
+    family: ClassVar[str] = "one-class"
+    chapter: ClassVar[str] = "03"
 
     backbone: str = "pixels"
     objective: str = "one-class"

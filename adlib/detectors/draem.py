@@ -36,6 +36,8 @@ class DRAEM(TrainedDetector):
     """
 
     name: ClassVar[str] = "draem"
+    family: ClassVar[str] = "reconstruction"
+    chapter: ClassVar[str] = "07"
 
     backbone: str = "pixels"
     resize: int | None = 128

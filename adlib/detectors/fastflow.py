@@ -28,6 +28,8 @@ class FastFlow(FlowDetector):
     """
 
     name: ClassVar[str] = "fastflow"
+    family: ClassVar[str] = "normalizing flow"
+    chapter: ClassVar[str] = "05"
 
     def _flow(self, channels: int) -> Flow:
         hidden = self._hidden(channels)

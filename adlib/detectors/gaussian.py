@@ -43,6 +43,8 @@ class Gaussian(Detector):
     """
 
     name: ClassVar[str] = "gaussian"
+    family: ClassVar[str] = "Gaussian"
+    chapter: ClassVar[str] = "04"
 
     shrinkage: float | None = None
 

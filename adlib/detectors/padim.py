@@ -34,6 +34,8 @@ class PaDiM(Detector):
     """
 
     name: ClassVar[str] = "padim"
+    family: ClassVar[str] = "memory bank"
+    chapter: ClassVar[str] = "06"
 
     aspect: str = "square"
     crop: int | None = None

@@ -44,6 +44,8 @@ class PatchSVDD(TrainedDetector):
     """
 
     name: ClassVar[str] = "patch_svdd"
+    family: ClassVar[str] = "one-class"
+    chapter: ClassVar[str] = "03"
     multiple: ClassVar[int] = 16
 
     backbone: str = "pixels"

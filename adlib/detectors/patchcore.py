@@ -57,6 +57,8 @@ class PatchCore(Detector):
     """
 
     name: ClassVar[str] = "patchcore"
+    family: ClassVar[str] = "memory bank"
+    chapter: ClassVar[str] = "06"
 
     crop: int | None = None
     neighbourhood: int = 3

@@ -31,6 +31,7 @@ class PatchCoreIVFPQ(PatchCore):
     """
 
     name: ClassVar[str] = "patchcore_ivfpq"
+    chapter: ClassVar[str] = "20"
 
     lists: int = 64
     probes: int = 8

@@ -31,6 +31,8 @@ class ReverseDistillation(TrainedDetector):
     """
 
     name: ClassVar[str] = "reverse_distillation"
+    family: ClassVar[str] = "teacher-student"
+    chapter: ClassVar[str] = "02"
 
     learning_rate: float = 3e-3
     width: int = 32

@@ -33,6 +33,8 @@ class SPADE(Detector):
     """
 
     name: ClassVar[str] = "spade"
+    family: ClassVar[str] = "memory bank"
+    chapter: ClassVar[str] = "06"
 
     crop: int | None = None
     global_layer: str | None = None

@@ -34,6 +34,8 @@ class STFPM(TrainedDetector):
     """
 
     name: ClassVar[str] = "stfpm"
+    family: ClassVar[str] = "teacher-student"
+    chapter: ClassVar[str] = "02"
 
     learning_rate: float = 5e-3
     student: str | None = None

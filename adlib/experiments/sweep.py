@@ -28,7 +28,7 @@ from adlib.features.cache import TensorCache
 from adlib.features.extract import extract
 from adlib.progress import progress
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "22_shot_sweep.ipynb"
+NOTEBOOK = Path(__file__).with_name("run.ipynb")  # in the package: a wheel brings it along
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,6 @@ def run_sweep(sweep: Sweep, show_progress: bool = True) -> tuple[list[Job], bool
 
     Raises InputError where a notebook fails, with its own sentence.
     """
-    if not NOTEBOOK.exists():
-        raise InputError(f"The notebook {NOTEBOOK} is missing; run sweeps from a clone of the repository.")
     everything = jobs(sweep)
     waiting = [job for job in everything if not _done(job, sweep)]
     if waiting:
@@ -160,7 +158,7 @@ def _execute(job: Job, sweep: Sweep) -> None:
     handle, temporary = tempfile.mkstemp(prefix=f".{target.stem[:60]}.", suffix=".part.ipynb", dir=target.parent)
     os.close(handle)
     threads = max(1, (os.cpu_count() or 1) // sweep.workers)
-    command = [sys.executable, "-m", "papermill", str(NOTEBOOK), temporary, "--cwd", str(NOTEBOOK.parent)]
+    command = [sys.executable, "-m", "papermill", str(NOTEBOOK), temporary, "--cwd", str(sweep.out)]
     command += ["--kernel", "python3", "--no-progress-bar", "--parameters_yaml", json.dumps(_parameters(job, sweep))]
     try:
         ended = subprocess.run(

@@ -34,6 +34,7 @@ from adlib.reports.figures import (
     showcase,
 )
 from adlib.reports.tables import METRICS, learning_curves, table
+from adlib.reports.titles import method_title, titled
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 
@@ -61,7 +62,7 @@ def write_report(
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         title=f"Shot sweep on {', '.join(frame['dataset'].unique())} with {', '.join(frame['backbone'].unique())}",
         false_alarms=f"{false_alarms:g}",
-        table=_without_constants(table(frame)).to_dict("split"),
+        table=_without_constants(table(titled(results))).to_dict("split"),
         text_columns=("dataset", "category", "method", "backbone"),
         curve=plots.png_data_uri(curve),
         runs=[_run_section(r, store, datasets.get(r.protocol.category), machine, false_alarms) for r in shown],
@@ -113,7 +114,7 @@ def _run_section(
     p = result.protocol
     shots = "all" if p.shots is None else p.shots
     return {
-        "title": f"{p.method}, {p.category}, {shots} shots, seed {p.seed}",
+        "title": f"{method_title(p)}, {p.category}, {shots} shots, seed {p.seed}",
         "sentences": explain(result.row, rate),
         "metrics": [
             (METRICS[m], f"{100 * v:.1f}") for m, v in result.metrics.items() if v is not None and m in METRICS
@@ -161,7 +162,7 @@ def _protocol_lines(results: Sequence[Result]) -> list[dict[str, str]]:
         p = result.protocol
         options = json.dumps(dict(p.options), sort_keys=True, ensure_ascii=False)
         lines[p.method, options] = {
-            "method": p.method,
+            "method": method_title(p),
             "backbone": f"{p.backbone} (weights sha256 {p.weights_sha256[:12]}...)",
             "selection": p.selection,
             "map_frame": p.map_frame,

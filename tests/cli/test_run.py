@@ -34,7 +34,7 @@ ARGUMENTS = [
     (("run", "--data", "missing"), "no folder"),
     (("run", "--data", "MODEL"), "is a file"),
     (("run", "--data", "TOY", "--layout", "imagenet"), "'imagenet'"),
-    ((*RUN, "--method", "patchcor"), "Unknown method 'patchcor'"),
+    ((*RUN, "--method", "patchcor"), "invalid choice: 'patchcor' (choose from"),
     ((*RUN, "--backbone", "dino"), "'dino'"),
     ((*RUN, "--weights", "MISSING.pth"), "MISSING.pth"),
     ((*RUN, "--weights", "TEXT"), "text.txt"),

@@ -1,11 +1,17 @@
 """Sweeps: distances that runs share are computed once."""
 
+from pathlib import Path
+
+import nbformat
 import numpy as np
+import pytest
 
 from adlib.detectors.anomalydino import AnomalyDINO
+from adlib.experiments import sweep as sweep_module
 from adlib.experiments.execution import run
+from adlib.experiments.notebook import declared_names
 from adlib.experiments.planning import plan
-from adlib.experiments.sweep import Sweep, _warm, jobs
+from adlib.experiments.sweep import NOTEBOOK, Sweep, _parameters, _warm, jobs, run_sweep
 from adlib.features.cache import TensorCache
 
 
@@ -45,3 +51,25 @@ def test_a_sweep_computes_each_distance_once_and_its_runs_none(toy_root, tmp_pat
             )
             assert np.array_equal(found.scores["score"], alone.scores["score"])
             computed.clear()
+
+
+def test_the_run_notebook_takes_what_a_sweep_says_and_nothing_else():
+    """Also in a wheel: it lies beside the module."""
+    sweep = Sweep("toy", Path("out"), ("weld",), ("patchcore",), shots=(1,), settings={"coreset": 20})
+    (job,) = jobs(sweep)
+    cells = nbformat.read(NOTEBOOK, as_version=4).cells
+    (parameters,) = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    assert list(_parameters(job, sweep)) == declared_names(parameters.source)
+    assert NOTEBOOK.parent == Path(sweep_module.__file__).parent
+
+
+@pytest.mark.slow
+def test_the_run_notebook_stores_what_a_run_stores(toy_root, tmp_path):
+    """Same protocol, same hash, same scores as `run` gives."""
+    sweep = Sweep(str(toy_root), tmp_path / "s", ("weld",), ("patchcore",), (2,), (1,), resolution=96, workers=1)
+    ((job,), news) = run_sweep(sweep, show_progress=False)
+    alone = run(job.protocols[0], job.dataset)
+    (stored,) = sweep.store.results()
+    assert news and stored.protocol == alone.protocol and stored.metrics == alone.metrics
+    assert stored.row["references"] == alone.row["references"]
+    assert [path.suffix for path in sorted(sweep.store.folder.iterdir())] == [".csv", ".json", ".safetensors"]

@@ -49,7 +49,10 @@ def tags(cell: NotebookNode) -> list[str]:
 
 
 def problems(path: Path) -> list[str]:
-    """Everything that is wrong with a chapter, or with a solutions notebook (one in a folder `solutions`)."""
+    """Everything that is wrong with a chapter, a solutions notebook or the package's run notebook.
+
+    Which it is, its folder says.
+    """
     notebook = read(path)
     nbformat.validate(notebook)
     cells = code_cells(notebook)
@@ -58,7 +61,7 @@ def problems(path: Path) -> list[str]:
             notebook_code.tree(cell.source)
         except SyntaxError as error:
             return [f"code cell {number} is not Python: {error.msg}"]
-    own = solution_problems if path.parent.name == "solutions" else chapter_problems
+    own = {"solutions": solution_problems, "experiments": run_problems}.get(path.parent.name, chapter_problems)
     checks = (execution_problems, output_problems, size_problems, parameter_problems)
     found = chain(stamp_problems(notebook), *(check(cells) for check in checks), reference_problems(notebook, path))
     large = [f"is {path.stat().st_size / 1e6:.1f} MB large, more than 1 MB"] if path.stat().st_size > LARGEST else []
@@ -163,20 +166,25 @@ def reference_problems(notebook: NotebookNode, path: Path) -> Iterator[str]:
 
 
 def repository(path: Path) -> Path:
-    """The folder that holds `notebooks/`."""
-    return next(folder for folder in path.resolve().parents if folder.name == "notebooks").parent
+    """The folder that holds `notebooks/`, or the package."""
+    return next(folder for folder in path.resolve().parents if folder.name in ("notebooks", "adlib")).parent
+
+
+def run_problems(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    """Checked parameters and printed versions, as in a chapter: any run with other parameters keeps them."""
+    cells = code_cells(notebook)
+    if "check_parameters(globals(), In)" not in notebook_code.calls(cells[1].source if len(cells) > 1 else ""):
+        yield "does not call check_parameters(globals(), In) in its second code cell"
+    if not any(UNCOMPARED in tags(cell) and "version" in cell.source for cell in cells):
+        yield f"has no cell, tagged {UNCOMPARED}, that prints versions"
 
 
 def chapter_problems(notebook: NotebookNode, path: Path) -> Iterator[str]:
     """Head, tail and exercises as STYLE.md says."""
     text = notebook_text.without_blocks(notebook_text.markdown(notebook))
-    cells = code_cells(notebook)
     if not notebook.cells[0].source.startswith(f"# {path.name[:2]} "):
         yield "does not begin with its number and title"
-    if "check_parameters(globals(), In)" not in notebook_code.calls(cells[1].source if len(cells) > 1 else ""):
-        yield "does not call check_parameters(globals(), In) in its second code cell"
-    if not any(UNCOMPARED in tags(cell) and "version" in cell.source for cell in cells):
-        yield f"has no cell, tagged {UNCOMPARED}, that prints versions"
+    yield from run_problems(notebook, path)
     first_code = next(i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code")
     head = "\n\n".join(cell.source for cell in notebook.cells[:first_code])
     yield from (f"lacks {part} before its first code" for part in HEAD if part not in head)

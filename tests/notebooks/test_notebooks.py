@@ -9,26 +9,27 @@ import yaml
 from adlib.experiments.notebook import declared_names
 from helpers.notebook_rules import code_cells, problems, read
 from helpers.places import ROOT
-from tools.refresh import notebook_files
+from tools.refresh import RUN, notebook_files
 
-NOTEBOOKS = notebook_files(ROOT / "notebooks")
-CHAPTERS = [path for path in NOTEBOOKS if path.parent.name == "notebooks"]
+NOTEBOOKS = notebook_files()
+# Notebooks that are run with other parameters: chapters, and the one that `adlib sweep` executes.
+WITH_PARAMETERS = [path for path in NOTEBOOKS if path.parent.name != "solutions"]
 OVERRIDES = yaml.safe_load((ROOT / "tests/notebooks/overrides.yaml").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: str(path.relative_to(ROOT / "notebooks")))
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_notebook_is_in_order(path: Path):
     assert problems(path) == []
 
 
-def test_every_notebook_is_a_chapter_or_a_solution():
+def test_every_notebook_is_a_chapter_or_a_solution_or_the_run_notebook():
     """What no check would look at: a name without a number, a third folder."""
     allowed = {ROOT / "notebooks", ROOT / "notebooks/solutions"}
     found = [p for p in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts]
-    assert sorted(found) == NOTEBOOKS and {path.parent for path in found} <= allowed
+    assert [*sorted(found), RUN] == NOTEBOOKS and {path.parent for path in found} <= allowed
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", WITH_PARAMETERS, ids=lambda path: path.stem)
 def test_reduced_parameters_are_given_and_other_than_the_defaults(path: Path):
     assert OVERRIDES.get(path.stem), f"give reduced parameters for {path.stem} in tests/notebooks/overrides.yaml"
     source = code_cells(read(path))[0].source
@@ -39,11 +40,11 @@ def test_reduced_parameters_are_given_and_other_than_the_defaults(path: Path):
 
 
 def test_no_reduced_parameters_are_left_of_a_chapter_that_is_gone():
-    assert set(OVERRIDES) <= {path.stem for path in CHAPTERS}
+    assert set(OVERRIDES) <= {path.stem for path in WITH_PARAMETERS}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", WITH_PARAMETERS, ids=lambda path: path.stem)
 def test_notebook_runs_with_other_parameters(path: Path, tmp_path: Path):
     assert path.stem in OVERRIDES, f"give reduced parameters for {path.stem} in tests/notebooks/overrides.yaml"
     ran = papermill.execute_notebook(
@@ -53,7 +54,7 @@ def test_notebook_runs_with_other_parameters(path: Path, tmp_path: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", WITH_PARAMETERS, ids=lambda path: path.stem)
 def test_an_unknown_parameter_is_refused_by_name(path: Path, tmp_path: Path):
     with pytest.raises(papermill.PapermillExecutionError, match="no parameter 'shotz'"):
         papermill.execute_notebook(path, tmp_path / "out.ipynb", {"shotz": 4}, cwd=path.parent, progress_bar=False)

@@ -111,3 +111,28 @@ def test_without_the_sweep_one_sentence_says_what_is_missing(tmp_path: Path):
     with pytest.raises(InputError, match="no results"):
         refresh.refresh_figures(tmp_path, tmp_path / "runs", tmp_path / "figures")
     assert not (tmp_path / "figures").exists()
+
+
+def test_stamps_names_each_notebook_that_changed_since_its_execution(tmp_path: Path, capsys):
+    changed, drawn_on, same = (notebook(tmp_path / f"0{i}_x.ipynb", "print(1)") for i in (1, 2, 3))
+    never = notebook(tmp_path / "04_x.ipynb", "print(1)")
+    refresh.refresh_notebooks(["01", "02", "03"], tmp_path)
+    content = nbformat.read(changed, as_version=4)
+    content.cells[0].source = "print(2)"
+    nbformat.write(content, changed)
+    content = nbformat.read(drawn_on, as_version=4)
+    content.cells[0].outputs[0].text = "2\n"
+    nbformat.write(content, drawn_on)
+    capsys.readouterr()
+    assert refresh.main(["stamps", *map(str, (changed, drawn_on, same, never))]) == 1
+    assert [line.partition("; ")[0] for line in capsys.readouterr().out.splitlines()] == [
+        f"{changed}: code changed since it was executed",
+        f"{drawn_on}: outputs changed since it was executed",
+        f"{never}: code and outputs changed since it was executed",
+    ]
+    assert refresh.main(["stamps", str(same)]) == 0 and capsys.readouterr().out == ""
+    assert refresh.main(["stamps", str(tmp_path / "gone.ipynb")]) == 2
+
+
+def test_the_notebook_that_a_sweep_executes_is_refreshed_with_the_chapters():
+    assert refresh.notebook_files()[-1] == refresh.RUN == ROOT / "adlib/experiments/run.ipynb"

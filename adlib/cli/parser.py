@@ -1,0 +1,63 @@
+"""How commands read their arguments: help shows choices and defaults, and what is refused is refused in one line."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any, NoReturn
+
+
+class Names:
+    """Names that a module of the library keeps, imported when they are first asked for: help need not wait for torch.
+
+    place: "module:attribute"; more: names beside those.
+    """
+
+    def __init__(self, place: str, *more: str) -> None:
+        self.place, self.more = place, more
+
+    def __iter__(self) -> Iterator[str]:
+        module, _, attribute = self.place.partition(":")
+        return iter((*self.more, *getattr(import_module(module), attribute)))
+
+    def __contains__(self, name: object) -> bool:
+        return name in tuple(self)
+
+
+METHODS = Names("adlib.detectors:DETECTORS")
+PREPROCESS = Names("adlib.experiments.presets:PREPROCESS")
+SELECTIONS = Names("adlib.data.dataset:SELECTIONS")
+FRAMES = Names("adlib.experiments.protocol:FRAMES")
+LAYOUTS = Names("adlib.data.layouts:LAYOUTS", "auto")
+PAPERS = Names("adlib.papers:PAPERS")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose help shows choices and defaults and whose refusal is one line; commands inherit both."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(formatter_class=_Help, **how)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line, without the usage, and leave with exit code 2."""
+        print(f"adlib: {message}; `{self.prog} --help` shows all arguments", file=sys.stderr)
+        sys.exit(2)
+
+
+def choice(parser: argparse.ArgumentParser, name: str, choices: Names, help: str, **how: Any) -> None:
+    """Declare an argument that takes one of some names, or several with `nargs`."""
+    argument = parser.add_argument(name, choices=choices, metavar=name.lstrip("-").upper().replace("-", "_"), **how)
+    # Set afterwards: from Python 3.14 on, `add_argument` expands a help text at once, and with it the choices.
+    argument.help = help
+
+
+class _Help(argparse.HelpFormatter):
+    """Behind each help text its choices and its default, where it has them."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        notes = [f"one of {', '.join(action.choices)}"] if isinstance(action.choices, Names) else []
+        if not (action.default is None or action.default is False or action.default in ([], argparse.SUPPRESS)):
+            values = action.default if isinstance(action.default, list) else [action.default]
+            notes.append(f"default: {' '.join(map(str, values))}")
+        text = action.help or ""
+        return f"{text} ({'; '.join(notes)})".replace("%", "%%") if notes else text

@@ -1,0 +1,40 @@
+"""`adlib --version`, and with `--verbose` what a bug report should say of a machine."""
+
+import os
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+
+from adlib import __version__
+
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn", "pillow", "papermill")
+
+
+def lines(verbose: bool = False) -> Iterator[str]:
+    """One line, or `name: value` lines."""
+    if not verbose:
+        yield f"adlib {__version__}"
+        return
+    yield f"adlib: {__version__}"
+    yield f"python: {platform.python_version()}"
+    yield f"platform: {platform.platform()}"
+    yield from (f"{package}: {_version(package)}" for package in PACKAGES)
+    yield from _machine()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _machine() -> Iterator[str]:
+    import torch
+
+    from adlib.features.cache import default_cache_folder
+
+    gpu = torch.cuda.is_available()
+    yield f"device: {f'cuda ({torch.cuda.get_device_name()})' if gpu else 'cpu'}"
+    yield f"cores: {os.cpu_count()}"
+    yield f"cache: {default_cache_folder()}"
