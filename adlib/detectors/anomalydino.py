@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from adlib.bank.grouped import GroupedBank
 from adlib.bank.memory import PatchBank
-from adlib.bank.neighbours import GroupedBank
 from adlib.data.images import content_key
 from adlib.detectors.base import Detector, Predictions, Scored
 from adlib.detectors.columns import DistanceColumns
