@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-import adlib.detectors.anomalydino as module
 from adlib.data import load_dataset
+from adlib.detectors import columns
 from adlib.detectors.anomalydino import AnomalyDINO
 from adlib.experiments.run import plan, run
 from adlib.experiments.sweep import Sweep, _warm, jobs
@@ -29,7 +29,7 @@ def distances_folder(cache: TensorCache) -> Path:
 @pytest.mark.parametrize("options", [{"rotate": False}, {"rotate": True}, {"rotate": False, "neighbourhood": 3}])
 def test_any_choice_of_references_scores_with_the_bits_of_a_separate_run(welds, tmp_path, options, monkeypatch):
     good, test = welds
-    monkeypatch.setattr(module, "VIEWS_AT_ONCE", 4)
+    monkeypatch.setattr(columns, "VIEWS_AT_ONCE", 4)
     cache = TensorCache(tmp_path)
     AnomalyDINO(resize=96, mask="never", **options).share_distances(good[:7], test, cache)
     monkeypatch.setattr(AnomalyDINO, "reference_distances", None)  # nothing may be computed anew
