@@ -8,8 +8,9 @@ from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
 
 from adlib.data.toy import render
-from adlib.detectors.autoencoder import Autoencoder, apart
+from adlib.detectors.autoencoder import Autoencoder
 from adlib.detectors.draem import DRAEM, RepairAndCompare, focal_loss
+from adlib.detectors.pixels import apart
 from adlib.detectors.registry import load_detector
 from adlib.detectors.vae import VAE, divergence
 from adlib.errors import InputError
