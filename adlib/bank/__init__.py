@@ -5,10 +5,12 @@ from adlib.bank.coreset import (
     coreset_size,
     covering_radius,
     greedy_coreset,
+    plain_greedy_coreset,
     random_coreset,
 )
+from adlib.bank.grouped import GroupedBank
 from adlib.bank.memory import PatchBank, memory_budget
-from adlib.bank.neighbours import GroupedBank, nearest
+from adlib.bank.neighbours import nearest
 
 __all__ = [
     "GroupedBank",
@@ -19,5 +21,6 @@ __all__ = [
     "greedy_coreset",
     "memory_budget",
     "nearest",
+    "plain_greedy_coreset",
     "random_coreset",
 ]

@@ -15,28 +15,22 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from adlib.bank.memory import PatchBank
-from adlib.bank.neighbours import GroupedBank
-from adlib.data.images import content_key
-from adlib.detectors.base import Detector, Predictions, Scored
-from adlib.detectors.columns import DistanceColumns
+from adlib.detectors.base import Predictions, Scored
+from adlib.detectors.columns import SharesDistances
 from adlib.detectors.masking import THRESHOLD, mask_test, object_mask
 from adlib.detectors.scores import top_share_mean
-from adlib.errors import InputError
-from adlib.features.cache import TensorCache, digest
+from adlib.errors import InputError, check_choice
+from adlib.features.cache import TensorCache
 from adlib.features.extract import ImageFeatures
 from adlib.features.patches import Frame, grid_size, patch_vectors
 from adlib.parallel import one_core_each
-from adlib.progress import progress
 
-# Raise it whenever the same features come to give other distances, so that columns on disk are not used.
-DISTANCES_VERSION = 2
-VIEWS_AT_ONCE = 256  # reference pictures, or turned copies, whose columns are computed together, from memory
 ANGLES = tuple(range(0, 360, 45))
 MASKS = ("test", "always", "never")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class AnomalyDINO(Detector):
+class AnomalyDINO(SharesDistances):
     """Nearest neighbours of normalised patch tokens, from a few good pictures.
 
     layers: None for the deepest of the backbone's default layers: a ViT's tokens after its final norm, and of a
@@ -53,7 +47,6 @@ class AnomalyDINO(Detector):
     chapter: ClassVar[str] = "21"
     smooth_original: ClassVar[bool] = True
     interpolation: ClassVar[str] = "bicubic"
-    _bank_of: ClassVar[GroupedBank | None] = None  # made from what was learned, when first asked
 
     resize: int | None = 448
     neighbourhood: int = 1
@@ -78,16 +71,34 @@ class AnomalyDINO(Detector):
         self.bank_ = bank.vectors()
         self.offsets_ = bank.offsets[::angles]
 
-    def predict(
-        self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False
-    ) -> Predictions:
-        """Scores and maps; raises InputError before `fit`. Distances that `share_distances` left are not made anew."""
-        self._require_fit()
-        known = self._known(images, cache)
-        waiting = [image for image, scored in zip(images, known, strict=True) if scored is None]
-        self._grouped_bank()  # made here, once, and not by two threads at a time
-        fresh = one_core_each(self._scored, self._features(waiting, (0,), cache, show_progress, "scoring"))
-        return self._predictions(next(fresh) if scored is None else scored for scored in known)
+    @property
+    def reference_angles(self) -> tuple[int, ...]:
+        """All eight where `rotate` is on."""
+        return ANGLES if self.rotate else (0,)
+
+    def _vectors(self, features: ImageFeatures) -> Tensor:
+        return F.normalize(patch_vectors(features.maps, self.neighbourhood)[0], dim=1)
+
+    def reference_distances(self, features: ImageFeatures) -> Tensor:
+        """(patches, references) distance 1 - cosine of each patch to its nearest patch in each reference picture.
+
+        A column depends on its reference picture alone: see `GroupedBank.nearest`.
+        """
+        euclidean = self._grouped_bank().nearest(self._vectors(features))
+        return euclidean.square_().div_(2)  # of unit vectors: |a - b|^2 = 2 (1 - cos)
+
+    def _score(self, features: ImageFeatures) -> tuple[Tensor, Tensor]:
+        distances = self._masked(self.reference_distances(features).amin(dim=1), features)
+        return top_share_mean(distances, self.top_share), distances.reshape(grid_size(features.maps))
+
+    def _masked(self, distances: Tensor, features: ImageFeatures) -> Tensor:
+        if not self.masked_:
+            return distances
+        return distances * torch.from_numpy(self._object_mask(features).ravel()).to(distances.device)
+
+    def _object_mask(self, features: ImageFeatures) -> np.ndarray:
+        tokens, grid = patch_vectors(features.maps, self.neighbourhood)
+        return object_mask(tokens.cpu().numpy(), grid, self.mask_threshold)
 
     def fit_predict(
         self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False
@@ -107,102 +118,15 @@ class AnomalyDINO(Detector):
         features = self._features(images, (0,), cache, show_progress, "scoring")
         return self._predictions(one_core_each(against_others, enumerate(features)))
 
-    def share_distances(
-        self, references: Sequence[Any], images: Sequence[Any], cache: TensorCache, show_progress: bool = False
-    ) -> None:
-        """Put the distances of images to each of the references into the cache, where they are not there yet.
+    def _finished(self, distances: Tensor, grid: tuple[int, int], frame: Frame) -> Scored:
+        return float(top_share_mean(distances, self.top_share)), distances.reshape(grid).cpu().numpy(), frame
 
-        A detector with the same parameters, fitted on any choice of these references, then scores the images by
-        minima over columns, with the same bits as without. What was learned before is forgotten.
-        """
-        shared = self._shared(cache)
-        at_once = max(1, VIEWS_AT_ONCE // len(self.reference_angles))
-        blocks = [references[i : i + at_once] for i in range(0, len(references), at_once)]
-        with progress(total=len(blocks) * len(images), label="distances", unit="img", show=show_progress) as bar:
-            for block in blocks:
-                keys = [content_key(image) for image in block]
-                waiting = [image for image in images if shared.missing(content_key(image), keys)]
-                bar.update(len(images) - len(waiting))
-                if not waiting:
-                    continue
-                self.fit(block, cache)
-                self._grouped_bank()  # made here, once, and not by two threads at a time
-
-                def measure(item: ImageFeatures, keys: list[str] = keys) -> None:
-                    shared.add(item.key, keys, self.reference_distances(item), grid_size(item.maps), item.frame)
-
-                for _ in one_core_each(measure, self._features(waiting, (0,), cache)):
-                    bar.update()
-
-    def reference_distances(self, features: ImageFeatures) -> Tensor:
-        """(patches, references) distance 1 - cosine of each patch to its nearest patch in each reference picture.
-
-        A column depends on its reference picture alone, so that the minimum over any choice of columns is, bit for
-        bit, what a detector fitted on that choice gives.
-        """
-        euclidean = self._grouped_bank().nearest(self._vectors(features))
-        return euclidean.square_().div_(2)  # of unit vectors: |a - b|^2 = 2 (1 - cos)
-
-    def _score(self, features: ImageFeatures) -> tuple[Tensor, Tensor]:
-        distances = self._masked(self.reference_distances(features).amin(dim=1), features)
-        return top_share_mean(distances, self.top_share), distances.reshape(grid_size(features.maps))
-
-    def _known(self, images: Sequence[Any], cache: TensorCache | None) -> list[Scored | None]:
-        """What shared distances say of each picture, without its features; None where they do not.
-
-        A mask needs the features, so a detector that masks knows nothing.
-        """
-        shared = None if self.masked_ else self._shared(cache)
-        if shared is None:
-            return [None] * len(images)
-
-        def look(image: Any) -> Scored | None:
-            found = shared.minimum(content_key(image), self.references_)
-            return None if found is None else self._finished(*found)
-
-        return [look(image) for image in images]
-
-    def _shared(self, cache: TensorCache | None) -> DistanceColumns | None:
-        if cache is None:
-            return None
-        spec, network = self.spec(), self.network()
-        shaped_by = {
-            "version": DISTANCES_VERSION,
-            "features": [spec.kind(network, layer, angle) for layer in spec.layers for angle in self.reference_angles],
-            "neighbourhood": self.neighbourhood,
-            "device": network.device.type,
-        }
-        return DistanceColumns(cache, f"{network.name}-distances-{digest(shaped_by)}")
-
-    @property
-    def reference_angles(self) -> tuple[int, ...]:
-        """All eight where `rotate` is on."""
-        return ANGLES if self.rotate else (0,)
-
-    def _check(self) -> None:
-        super()._check()
-        if self.mask not in MASKS:
-            raise InputError(f"Unknown mask {self.mask!r}; choose one of {', '.join(MASKS)}.")
+    def _distances_depend_on(self) -> dict[str, Any]:
+        return {"neighbourhood": self.neighbourhood}
 
     def _layers(self) -> tuple[str, ...]:
         return tuple(self.layers or self.network().default_layers[-1:])
 
-    def _grouped_bank(self) -> GroupedBank:
-        if self._bank_of is None or self._bank_of.bank is not self.bank_:
-            self._bank_of = GroupedBank(self.bank_, self.offsets_)
-        return self._bank_of
-
-    def _vectors(self, features: ImageFeatures) -> Tensor:
-        return F.normalize(patch_vectors(features.maps, self.neighbourhood)[0], dim=1)
-
-    def _object_mask(self, features: ImageFeatures) -> np.ndarray:
-        tokens, grid = patch_vectors(features.maps, self.neighbourhood)
-        return object_mask(tokens.cpu().numpy(), grid, self.mask_threshold)
-
-    def _masked(self, distances: Tensor, features: ImageFeatures) -> Tensor:
-        if not self.masked_:
-            return distances
-        return distances * torch.from_numpy(self._object_mask(features).ravel()).to(distances.device)
-
-    def _finished(self, distances: Tensor, grid: tuple[int, int], frame: Frame) -> Scored:
-        return float(top_share_mean(distances, self.top_share)), distances.reshape(grid).cpu().numpy(), frame
+    def _check(self) -> None:
+        super()._check()
+        check_choice("mask", self.mask, MASKS)

@@ -1,22 +1,129 @@
-"""Distances of a picture's patches to single reference pictures, on disk: a shot sweep for the price of one run.
+"""Distances of an image's patches to single reference images, on disk: a shot sweep for the price of one run.
 
-AnomalyDINO's patch distance is a minimum over reference pictures. Kept as a column a reference, the distances of a test
-picture serve every shot count and every draw: each is a minimum over other columns (chapter 22).
+AnomalyDINO's patch distance is a minimum over reference images. Kept as a column a reference, the distances of a test
+image serve every shot count and every draw: each is a minimum over other columns (chapter 22).
 """
 
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from adlib.features.cache import TensorCache
-from adlib.features.patches import Frame
+from adlib.bank.grouped import GroupedBank
+from adlib.data.images import content_key
+from adlib.detectors.base import Detector, Predictions, Scored
+from adlib.features.cache import TensorCache, digest
+from adlib.features.extract import ImageFeatures
+from adlib.features.patches import Frame, grid_size
+from adlib.parallel import one_core_each
+from adlib.progress import progress
+
+# Raise it whenever the same features come to give other distances, so that columns on disk are not used.
+DISTANCES_VERSION = 2
+VIEWS_AT_ONCE = 256  # reference images, or turned copies, whose columns are computed together, from memory
+
+
+class SharesDistances(Detector):
+    """A detector whose patch distances are minima over reference images: runs on other references share them.
+
+    What it learns includes `bank_` (N, D) with the bounds `offsets_` of each image's rows, `references_`, the content
+    keys of its reference images, and `masked_`, whether a mask changes its distances.
+    """
+
+    _bank_of: ClassVar[GroupedBank | None] = None  # made from what was learned, when first asked
+
+    @abstractmethod
+    def reference_distances(self, features: ImageFeatures) -> Tensor:
+        """(patches, references) distance of each patch to each reference image.
+
+        A column depends on its reference image alone, so that the minimum over any choice of columns is, bit for bit,
+        what a detector fitted on that choice gives.
+        """
+
+    @abstractmethod
+    def _finished(self, distances: Tensor, grid: tuple[int, int], frame: Frame) -> Scored:
+        """Score and map from the distance (patches,) of each patch to the nearest reference, masked where it masks."""
+
+    @abstractmethod
+    def _distances_depend_on(self) -> dict[str, Any]:
+        """Parameters that shape a distance apart from those of the features."""
+
+    def predict(
+        self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False
+    ) -> Predictions:
+        """Scores and maps; raises InputError before `fit`. Distances left by `share_distances` are used."""
+        self._require_fit()
+        known = self._known(images, cache)
+        waiting = [image for image, scored in zip(images, known, strict=True) if scored is None]
+        self._grouped_bank()  # made here, once, and not by two threads at a time
+        fresh = one_core_each(self._scored, self._features(waiting, (0,), cache, show_progress, "scoring"))
+        return self._predictions(next(fresh) if scored is None else scored for scored in known)
+
+    def share_distances(
+        self, references: Sequence[Any], images: Sequence[Any], cache: TensorCache, show_progress: bool = False
+    ) -> None:
+        """Put the distances of images to each of the references into the cache, where they are not there yet.
+
+        A detector with the same parameters, fitted on any choice of these references, then scores the images by
+        minima over columns, with the same bits as without. What was learned before is forgotten.
+        """
+        shared = self._columns(cache)
+        at_once = max(1, VIEWS_AT_ONCE // len(self.reference_angles))
+        blocks = [references[i : i + at_once] for i in range(0, len(references), at_once)]
+        with progress(total=len(blocks) * len(images), label="distances", unit="img", show=show_progress) as bar:
+            for block in blocks:
+                keys = [content_key(image) for image in block]
+                waiting = [image for image in images if shared.missing(content_key(image), keys)]
+                bar.update(len(images) - len(waiting))
+                if not waiting:
+                    continue
+                self.fit(block, cache)
+                for _ in self._measure(waiting, keys, shared, cache):
+                    bar.update()
+
+    def _measure(
+        self, images: Sequence[Any], references: list[str], shared: "DistanceColumns", cache: TensorCache
+    ) -> Iterator[None]:
+        """Add the columns of the references that it was fitted on, image by image."""
+        self._grouped_bank()  # made here, once, and not by two threads at a time
+
+        def measure(item: ImageFeatures) -> None:
+            shared.add(item.key, references, self.reference_distances(item), grid_size(item.maps), item.frame)
+
+        return one_core_each(measure, self._features(images, (0,), cache))
+
+    def _grouped_bank(self) -> GroupedBank:
+        if self._bank_of is None or self._bank_of.bank is not self.bank_:
+            self._bank_of = GroupedBank(self.bank_, self.offsets_)
+        return self._bank_of
+
+    def _known(self, images: Sequence[Any], cache: TensorCache | None) -> list[Scored | None]:
+        """What shared distances say of each image, without its features; None where they do not.
+
+        A mask needs the features, so a detector that masks knows nothing.
+        """
+        if cache is None or self.masked_:
+            return [None] * len(images)
+        shared = self._columns(cache)
+        found = (shared.minimum(content_key(image), self.references_) for image in images)
+        return [None if one is None else self._finished(*one) for one in found]
+
+    def _columns(self, cache: TensorCache) -> "DistanceColumns":
+        spec, network = self.spec(), self.network()
+        shaped_by = self._distances_depend_on() | {
+            "version": DISTANCES_VERSION,
+            "features": [spec.kind(network, layer, angle) for layer in spec.layers for angle in self.reference_angles],
+            "device": network.device.type,
+        }
+        return DistanceColumns(cache, f"{network.name}-distances-{digest(shaped_by)}")
 
 
 class DistanceColumns:
-    """Columns of distances in a cache, a file a test picture, with its patch grid and frame: all that a score needs.
+    """Columns of distances in a cache, a file a test image, with its patch grid and frame: all that a score needs.
 
-    kind: names everything that shapes a distance apart from the two pictures. Pictures go by their content's key,
+    kind: names everything that shapes a distance apart from the two images. Images go by their content's key,
     64 hex digits, as `content_key` gives it.
     """
 
@@ -24,30 +131,28 @@ class DistanceColumns:
         self.cache = cache
         self.kind = kind
 
-    def minimum(self, picture: str, references: Sequence[str]) -> tuple[Tensor, tuple[int, int], Frame] | None:
+    def minimum(self, image: str, references: Sequence[str]) -> tuple[Tensor, tuple[int, int], Frame] | None:
         """(patches,) distance of each patch to the nearest of the references, grid, frame; None without a column."""
-        known, entry = self._read(picture)
+        known, entry = self._read(image)
         place = {key: number for number, key in enumerate(known)}
         if not place.keys() >= set(references):
             return None
         distances = entry["distances"][:, [place[key] for key in references]].amin(dim=1)
         return distances, tuple(entry["grid"].tolist()), Frame.from_tensor(entry["frame"])
 
-    def missing(self, picture: str, references: Sequence[str]) -> bool:
-        """Whether the picture lacks the column of any of the references."""
-        return not set(references) <= set(self._read(picture)[0])
+    def missing(self, image: str, references: Sequence[str]) -> bool:
+        """Whether the image lacks the column of any of the references."""
+        return not set(references) <= set(self._read(image)[0])
 
-    def add(
-        self, picture: str, references: Sequence[str], columns: Tensor, grid: tuple[int, int], frame: Frame
-    ) -> None:
+    def add(self, image: str, references: Sequence[str], columns: Tensor, grid: tuple[int, int], frame: Frame) -> None:
         """Keep columns (patches, R) for R references beside those that are there already."""
-        known, entry = self._read(picture)
+        known, entry = self._read(image)
         fresh = [number for number, key in enumerate(references) if key not in known]
         keys = [*known, *(references[number] for number in fresh)]
         columns = columns.cpu() if len(fresh) == len(references) else columns[:, fresh].cpu()
         self.cache.put(
             self.kind,
-            picture,
+            image,
             {
                 "distances": torch.cat([entry["distances"], columns], dim=1) if entry else columns,
                 "references": torch.tensor([list(bytes.fromhex(key)) for key in keys], dtype=torch.uint8),
@@ -56,8 +161,8 @@ class DistanceColumns:
             },
         )
 
-    def _read(self, picture: str) -> tuple[list[str], dict[str, Tensor]]:
-        entry = self.cache.get(self.kind, picture)
+    def _read(self, image: str) -> tuple[list[str], dict[str, Tensor]]:
+        entry = self.cache.get(self.kind, image)
         if not entry:
             return [], {}
         digits = entry["references"].numpy().tobytes().hex()

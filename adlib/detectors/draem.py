@@ -12,10 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adlib.detectors.autoencoder import apart
-from adlib.detectors.training import Maps, TrainedDetector
-from adlib.errors import InputError
-from adlib.features.extract import ImageFeatures
+from adlib.detectors.pixels import PixelDetector, apart
+from adlib.detectors.training import Maps
+from adlib.errors import InputError, check_choice
 from adlib.features.pixels import PIXELS
 from adlib.networks.unet import Hourglass, check_shape
 from adlib.synthesis.pasting import TEXTURES, made_up_defects
@@ -25,12 +24,12 @@ DECAYS_AFTER = (0.8, 0.9)  # shares of the training, as in the authors' code
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class DRAEM(TrainedDetector):
+class DRAEM(PixelDetector):
     """A network that repairs made-up defects and a U-Net that finds them; it works on pixels and has no backbone.
 
     width, depth: of both networks, see `Hourglass`; textures: what is pasted, see `made_up_defects`; decay: what the
     learning rate is multiplied by after 80% and again after 90% of the steps (0.2 in the authors' code, 1 for nothing).
-    Patch scores: the probability of a defect, pixel by pixel. Image score: the maximum of the map smoothed by `sigma`.
+    Patch scores: the probability of a defect, pixel by pixel. Image score: see `PixelDetector`.
     The paper works at 256 pixels, with 128 and 64 channels at full resolution, for 700 epochs, on textures from DTD,
     and turns good pictures at random; here it is small networks, some epochs, and the textures of `pasting`.
     """
@@ -39,12 +38,7 @@ class DRAEM(TrainedDetector):
     family: ClassVar[str] = "reconstruction"
     chapter: ClassVar[str] = "07"
 
-    backbone: str = "pixels"
-    resize: int | None = 128
-    steps: int = 1000
     learning_rate: float = 3e-4
-    patience: int = 20
-    sigma: float = 2.0
     width: int = 16
     depth: int = 4
     textures: str = "all"
@@ -53,13 +47,9 @@ class DRAEM(TrainedDetector):
     def _check(self) -> None:
         super()._check()
         check_shape(self.width, self.depth)
-        if self.textures not in TEXTURES:
-            raise InputError(f"Unknown kind of textures {self.textures!r}; choose one of {', '.join(TEXTURES)}.")
+        check_choice("kind of textures", self.textures, TEXTURES)
         if not 0 < self.decay <= 1:
             raise InputError(f"decay is a factor above 0 and at most 1, not {self.decay}.")
-
-    def _layers(self) -> tuple[str, ...]:
-        return tuple(self.layers or (PIXELS,))
 
     def _build(self) -> nn.Module:
         return RepairAndCompare(self.width, self.depth)
@@ -74,10 +64,9 @@ class DRAEM(TrainedDetector):
         repair = apart(good, repaired, "l2").mean() + apart(good, repaired, "ssim").mean()
         return repair + focal_loss(logits, masks)
 
-    def _score(self, features: ImageFeatures) -> tuple[float, Tensor]:
-        _, logits = self.network_(features.maps[PIXELS][None])
-        grid = logits[0, 0].sigmoid()
-        return features.frame.network_map(grid.cpu().numpy(), self.sigma).max(), grid
+    def _pixel_scores(self, pixels: Tensor) -> Tensor:
+        _, logits = self.network_(pixels)
+        return logits[:, 0].sigmoid()
 
 
 class RepairAndCompare(nn.Module):

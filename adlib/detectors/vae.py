@@ -11,7 +11,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from adlib.detectors.autoencoder import Autoencoder, apart
+from adlib.detectors.autoencoder import Autoencoder
+from adlib.detectors.pixels import apart
 from adlib.detectors.training import Maps
 from adlib.errors import InputError
 from adlib.features.pixels import PIXELS

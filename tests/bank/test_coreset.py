@@ -8,27 +8,16 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from adlib.bank import (
+    _farthest_first,
     approximate_greedy_coreset,
-    coreset,
     coreset_size,
     covering_radius,
     greedy_coreset,
+    plain_greedy_coreset,
     random_coreset,
 )
 from adlib.errors import InputError
 from helpers.plain_bank import all_distances, clusters, normal
-
-
-def plain_greedy(points: Tensor, size: int, first: int) -> Tensor:
-    """Farthest-first traversal as it is defined."""
-    points = points.double()
-    left = torch.full((len(points),), torch.inf, dtype=torch.float64)
-    picked = [first]
-    while len(picked) < size:
-        left = torch.minimum(left, (points - points[picked[-1]]).square().sum(1))
-        left[picked] = -1
-        picked.append(int(left.argmax()))
-    return torch.tensor(picked)
 
 
 def check_every_pick_is_a_farthest_point(points: Tensor, picked: Tensor) -> None:
@@ -63,7 +52,7 @@ def test_greedy_coreset_is_the_plain_sequence(name: str) -> None:
     points = POINTS[name]()
     picked = greedy_coreset(points, 700, seed=3, show_progress=False)
     assert picked.dtype == torch.int64 and len(set(picked.tolist())) == 700
-    expected = plain_greedy(points, 700, int(picked[0]))
+    expected = plain_greedy_coreset(points, int(picked[0]), 700)
     # Equal points are interchangeable, so the points are compared and not their indices.
     assert torch.equal(points[picked], points[expected])
 
@@ -72,8 +61,8 @@ def test_greedy_coreset_is_the_plain_sequence(name: str) -> None:
 def test_greedy_coreset_is_the_same_in_many_small_blocks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     points = POINTS[name]()
     whole = greedy_coreset(points, 700, seed=3, show_progress=False)
-    monkeypatch.setattr(coreset, "ROWS", 100)
-    monkeypatch.setattr(coreset, "BLOCK", 700)
+    monkeypatch.setattr(_farthest_first, "ROWS", 100)
+    monkeypatch.setattr(_farthest_first, "BLOCK", 700)
     assert torch.equal(points[greedy_coreset(points, 700, seed=3, show_progress=False)], points[whole])
 
 
@@ -87,7 +76,7 @@ def test_greedy_coreset_of_real_textures() -> None:
     pixels = torch.from_numpy(data.brick().astype(np.float32)).reshape(1, 1, 512, 512)
     points = torch.nn.functional.unfold(pixels, 8, stride=8)[0].T.contiguous()
     picked = greedy_coreset(points, 300, show_progress=False)
-    expected = plain_greedy(points, 300, int(picked[0]))
+    expected = plain_greedy_coreset(points, int(picked[0]), 300)
     assert torch.equal(points[picked[:50]], points[expected[:50]])
     # Pixels are whole numbers, so later distances tie and sequences part, but not in how far they reach.
     assert covering_radius(points, picked) == pytest.approx(covering_radius(points, expected), rel=0.01)

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-import adlib.detectors.anomalydino as module
 from adlib.data import load_dataset
 from adlib.data.images import rotate
+from adlib.detectors import columns
 from adlib.detectors.anomalydino import ANGLES, AnomalyDINO
 from adlib.detectors.masking import object_mask
 from adlib.errors import InputError
@@ -94,7 +94,7 @@ def distances_folder(cache: TensorCache) -> Path:
 @pytest.mark.parametrize("options", [{"rotate": False}, {"rotate": True}, {"rotate": False, "neighbourhood": 3}])
 def test_any_choice_of_references_scores_with_the_bits_of_a_separate_run(welds, tmp_path, options, monkeypatch):
     good, test = welds
-    monkeypatch.setattr(module, "VIEWS_AT_ONCE", 4)
+    monkeypatch.setattr(columns, "VIEWS_AT_ONCE", 4)
     cache = TensorCache(tmp_path)
     AnomalyDINO(resize=96, mask="never", **options).share_distances(good[:7], test, cache)
     monkeypatch.setattr(AnomalyDINO, "reference_distances", None)  # nothing may be computed anew

@@ -6,8 +6,9 @@ import torch
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
 
-from adlib.detectors.autoencoder import Autoencoder, apart
+from adlib.detectors.autoencoder import Autoencoder
 from adlib.detectors.draem import DRAEM
+from adlib.detectors.pixels import apart
 from adlib.detectors.vae import VAE
 from adlib.errors import InputError
 from helpers.small_nuts import BAD, GOOD, SMALL, pixels_of

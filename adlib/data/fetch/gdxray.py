@@ -5,7 +5,6 @@ pixels, films do not: a film is either in training or in test. The masks do not 
 film by film, so a few-shot draw by slice sees one film only: draw with selection="random".
 """
 
-import csv
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Callable
@@ -14,16 +13,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from adlib.data.fetch.index import read_index, write_index
 from adlib.data.fetch.source import Source, Verdict, root_below
 from adlib.data.fetch.weld_tiles import FILMS, emboss, kind, positions
 from adlib.data.images import printable, read_mask
 from adlib.data.layouts.listing import images
 from adlib.errors import InputError
-from adlib.files import atomic_write
 
 CATEGORY = "gdxray_weld"
 INDEX = "tiles.csv"
 COLUMNS = ("image", "film", "x", "y", "tile", "defect_pixels")
+NUMBERS = COLUMNS[1:]
 KINDS = ("train/good", "test/good", "test/defect")
 
 
@@ -58,8 +58,7 @@ def arrange(found: Path, made: Path, place: Callable[[Path, Path], None], option
             if what == "defect":
                 _save(mask[window].astype(np.uint8) * 255, made / CATEGORY / "ground_truth" / what / f"{name}_mask.png")
             rows.append((f"{label}/{name}.png", number, x, y, tile, int(mask[window].sum())))
-    with atomic_write(made / CATEGORY / INDEX) as file:
-        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+    write_index(made / CATEGORY / INDEX, COLUMNS, rows)
     return _table(counts)
 
 
@@ -96,7 +95,7 @@ def _table(counts: dict[int, Counter]) -> list[str]:
 def check(folder: Path) -> Verdict:
     """Tiles, masks and films against the index that was written with them."""
     folder = folder if (folder / INDEX).is_file() else folder / CATEGORY
-    rows, verdict = _index(folder), Verdict()
+    rows, verdict = read_index(folder / INDEX, COLUMNS, NUMBERS), Verdict()
     films = {split: {r["film"] for r in rows if r["image"].startswith(split)} for split in ("train", "test")}
     for film in sorted(films["train"] & films["test"]):
         verdict.mismatches.append(f"Film {film} has tiles in training and in test.")
@@ -127,18 +126,6 @@ def _mask_mismatch(folder: Path, row: dict[str, str]) -> str:
         if pixels == int(row["defect_pixels"])
         else (f"{name}: {pixels} defect pixels in its mask, {INDEX} says {row['defect_pixels']}.")
     )
-
-
-def _index(folder: Path) -> list[dict[str, str]]:
-    try:
-        with open(folder / INDEX, encoding="utf-8", newline="") as file:
-            table = csv.DictReader(file)
-            rows = list(table)
-        if tuple(table.fieldnames or ()) == COLUMNS and all(r[c].isdigit() for r in rows for c in COLUMNS[1:]):
-            return rows
-    except (OSError, UnicodeDecodeError, csv.Error, AttributeError):
-        pass
-    raise InputError(f"{printable(folder)} has no readable {INDEX}; make the tiles again with --from and --to.")
 
 
 SOURCE = Source(

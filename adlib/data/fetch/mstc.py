@@ -6,7 +6,6 @@ list of frames is not published, so here it is frames 0, 5, 10, ... of each vide
 authors' frame label says so, and its mask is theirs.
 """
 
-import csv
 import shutil
 import subprocess
 from argparse import Namespace
@@ -18,11 +17,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from adlib.data.fetch.index import read_index, write_index
 from adlib.data.fetch.source import Source, Verdict, root_below
 from adlib.data.images import printable
 from adlib.data.layouts.listing import images, subfolders
 from adlib.errors import InputError
-from adlib.files import atomic_write
 from adlib.progress import progress
 
 STEP = 5
@@ -31,6 +30,7 @@ SCENES = tuple(f"{number:02d}" for number in range(1, 14))
 WITHOUT_TEST = "13"
 INDEX = "videos.csv"
 COLUMNS = ("video", "split", "frames", "kept", "anomalous")
+NUMBERS = COLUMNS[2:]
 PAPER = "Liu et al., CVPR 2018"
 
 
@@ -52,8 +52,7 @@ def arrange(found: Path, made: Path, place: Callable[[Path, Path], None], option
         row, wrong = _test_video(folder, root / "testing", made)
         rows.append(row)
         disagreeing += wrong
-    with atomic_write(made / INDEX) as file:
-        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+    write_index(made / INDEX, COLUMNS, rows)
     total = Counter()
     for _, split, frames, kept, _ in rows:
         total[split, "frames"] += frames
@@ -147,7 +146,7 @@ def _put(frame: Path, target: Path) -> None:
 
 def check(folder: Path) -> Verdict:
     """Videos against the published numbers; the frames and masks of each video against the index."""
-    verdict, rows = Verdict(), _index(folder)
+    verdict, rows = Verdict(), read_index(folder / INDEX, COLUMNS, NUMBERS)
     for split, published in VIDEOS.items():
         number = sum(row["split"] == split for row in rows)
         if number != published:
@@ -181,18 +180,6 @@ def _scene_mismatches(folder: Path, rows: list[dict[str, str]]) -> Iterator[str]
         yield f"{folder.name}: {len(names['test/anomaly'])} anomalous frames, {INDEX} says {anomalous}."
     if masks != names["test/anomaly"]:
         yield f"{folder.name}: {len(names['test/anomaly'] ^ masks)} anomalous frames and masks have no partner."
-
-
-def _index(folder: Path) -> list[dict[str, str]]:
-    try:
-        with open(folder / INDEX, encoding="utf-8", newline="") as file:
-            table = csv.DictReader(file)
-            rows = list(table)
-        if tuple(table.fieldnames or ()) == COLUMNS and all(r["frames"].isdigit() for r in rows):
-            return rows
-    except (OSError, UnicodeDecodeError, csv.Error, AttributeError):
-        pass
-    raise InputError(f"{printable(folder)} has no readable {INDEX}; arrange the data set again with --from and --to.")
 
 
 SOURCE = Source(

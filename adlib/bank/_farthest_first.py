@@ -1,0 +1,299 @@
+"""Farthest-first traversal with nearly all distances left out: the fast way to `coreset.plain_greedy_coreset`.
+
+Distances only shrink while centres are added; two tests say where a new centre can shrink none, and the lazy pool says
+which centres come next before the N points are looked at again. Symbols, points being counted from their mean:
+
+    x        a point; `half_lengths` holds |x|^2 / 2
+    c        a new centre; `reach` is the largest |c|
+    d        distance of x to its nearest centre so far; `squared` holds d^2
+    u, r     x = B u + r: coordinates u on orthonormal axes B (D, w), and the rest r, at right angles to all of them
+    s(x)     (u, |r|), the sketch of x, w + 1 numbers; |s(x)| = |x|
+    error    bound on the rounding of a product x.c, as a share of (|x| + |c|)^2 (`product_error`)
+
+The tests. A centre matters to a point only where |x - c|^2 < d^2. Both sides less |x|^2, and halved:
+
+    |c|^2/2 - x.c     <  d^2/2 - |x|^2/2                                                                            (1)
+    |c|^2/2 - s(x).s(c)  <  d^2/2 - |x|^2/2                                                                         (2)
+
+(2) follows from (1): by Cauchy and Schwarz r_x.r_c <= |r_x| |r_c|, so x.c <= s(x).s(c). The right side belongs to the
+point alone, the left is an entry of one matrix product, for (2) of w + 1 columns in place of D. What fails (2) is left
+out, what passes goes through (1), and what passes both is computed directly.
+
+Rounding. What is computed passes wherever the exact values do, because the right side is raised by
+
+    rounding = error (|x| + reach + |mean|)^2 + tiny.
+
+|mean| is there because (1) multiplies the points as they are: with X = x + mean, |c|^2/2 - x.c is
+(|c|^2/2 + mean.c) - X.c. tiny is there because squares of tiny values vanish. The coordinates u were rounded before
+they are multiplied, each by up to error |x|, so that a sketch is off by sqrt(w) error |x|: (2) takes
+d + sqrt(w) error (|x| + reach) for d.
+
+The lazy pool. The P farthest points are taken aside; `outside` is the largest d^2 of all others. Distances only
+shrink, so a member of the pool with d^2 >= outside is the farthest point of all, whatever has happened outside.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adlib.bank.distances import direct_squared_distances, product_error, squared_distances_to
+
+ROWS = 2048  # points a product on a CPU: their products with the new centres stay in the cache
+BLOCK = 16 * ROWS  # points whose limits are made, and whose changes are carried out, together
+
+SKETCH_SHARE = 10  # the sketch takes a tenth of the memory of the points
+LEAST_SKETCH = 3  # columns; with fewer the sketch says next to nothing
+SAMPLE = 8192  # points, at least, whose principal axes the sketch takes: enough for axes, few enough to cost little
+LOOSE = 0.6  # where more of the first points pass the sketch, multiplying sketches costs more than it spares
+
+SMALLEST_POOL, LARGEST_POOL = 32, 512  # a pool's P x P distances are made every round: 2 MB at most
+POOL_SHARE = 16  # nor is the pool more than a sixteenth of the points: sorting out more is no saving
+MOST_PICKS = 128  # centres a round; more would drive their products out of the cache
+GROWS_ABOVE = 32  # a pool doubles where more than 1/32 of it was certain: of 20 equal points it can give one
+SHRINKS_BELOW = 64  # and halves where less than 1/64 was
+UNCERTAIN = 2.0**-26  # of a pool's largest |x|^2: float64 products of D values are off by some D 2^-53 of it
+
+DIRECT_ABOVE = 0.2  # computed for all points, a pair costs about a fifth of what it costs when sought out first
+
+
+def farthest_first(points: Tensor, squared: Tensor, size: int, bar, first: Tensor | None = None) -> Tensor:
+    """Pick the farthest point until there are `size`: (size,) int64 indices, in the order picked.
+
+    points: (N, D) float32 or float64, finite; squared: (N,) float64 squared distances to start from, changed in place,
+    -1 marks picks; bar: told of every pick; first: (1,) int64, the first centre, None for the farthest.
+    """
+    cover = Cover(points, squared)
+    picked = [] if first is None else [first]
+    if first is not None:
+        cover.add(first)
+    count, pool = len(picked), 2 * SMALLEST_POOL
+    bar.update(count)
+    while count < size:
+        new, pooled = certain_picks(points, squared, pool, min(size - count, MOST_PICKS))
+        if len(new):
+            cover.add(new)
+        else:  # only duplicates of what is picked are left: any order is a greedy one
+            new = (squared >= 0).nonzero().squeeze(1)[: size - count]
+            squared[new] = -1
+        picked.append(new)
+        count += len(new)
+        bar.update(len(new))
+        pool = _next_pool(pool, len(new), pooled, len(points))
+    return torch.cat(picked)
+
+
+def _next_pool(pool: int, picks: int, pooled: int, n: int) -> int:
+    """Size of the next pool of `n` points, where the last one, of `pooled` points, was sure of so many `picks`."""
+    if picks * GROWS_ABOVE > pooled:
+        return min(2 * pool, LARGEST_POOL, max(SMALLEST_POOL, n // POOL_SHARE))
+    if picks * SHRINKS_BELOW < pooled:
+        return max(pool // 2, SMALLEST_POOL)
+    return pool
+
+
+def certain_picks(points: Tensor, squared: Tensor, pool: int, limit: int) -> tuple[Tensor, int]:
+    """The next centres that are certain from the `pool` farthest points alone: (m,) int64, m <= limit; the pool's size.
+
+    The first is always certain; none is returned where the largest distance is 0.
+    """
+    members, values, outside = _farthest(squared, pool)
+    between, largest = _squared_between(points[members])
+    # Where the product's rounding could decide, the next round decides, by distances that were computed directly.
+    certain = max(outside, largest * UNCERTAIN)
+    # The picks follow one another and each is tiny, so they are made on the host, whatever the device.
+    picks = _traverse(values.cpu().numpy().copy(), between.cpu().numpy(), certain, limit)
+    return members[torch.tensor(picks, dtype=torch.int64, device=members.device)], len(members)
+
+
+def _farthest(squared: Tensor, pool: int) -> tuple[Tensor, Tensor, float]:
+    """The farthest points (P,), ascending, their squared distances (P,), and the largest one outside; -1 for none."""
+    values, members = squared.topk(min(pool + 1, len(squared)))
+    outside = -1.0
+    if len(members) > pool:
+        values, members, outside = values[:pool], members[:pool], float(values[pool])
+    members, order = members.sort()  # of equally far points the plain algorithm takes the first
+    return members, values[order], outside
+
+
+def _squared_between(members: Tensor) -> tuple[Tensor, float]:
+    """Squared distances (P, P) float64 of points (P, D) by a product, and the largest |x|^2 of the centred points."""
+    inside = members.double()
+    inside -= inside.mean(0)
+    lengths = inside.square().sum(1)
+    between = torch.addmm(lengths, inside, inside.T, alpha=-2).add_(lengths[:, None])
+    return between, float(lengths.max())
+
+
+def _traverse(left: np.ndarray, between: np.ndarray, certain: float, limit: int) -> list[int]:
+    """The plain algorithm on the pool, while its farthest member is certain: at most `limit` of its indices.
+
+    left: (P,) squared distances to the nearest centre, changed in place; between: (P, P). The first pick is the
+    farthest point of all without further proof.
+    """
+    picks: list[int] = []
+    best = int(left.argmax())
+    while left[best] > 0 and (not picks or left[best] >= certain):
+        picks.append(best)
+        left[best] = -1
+        if len(picks) == min(limit, len(left)):
+            break
+        np.minimum(left, between[best], out=left)
+        best = int(left.argmax())
+    return picks
+
+
+class _Centres(NamedTuple):
+    """m new centres, ready for both tests."""
+
+    centred: Tensor  # (m, D), less the mean of all points
+    shifted: Tensor  # (m,) |c|^2/2 + mean.c
+    reach: Tensor  # () the largest |c|
+    sketch: Tensor | None  # (m, w + 2): -s(c), then |c|^2/2
+
+
+class Cover:
+    """Keeps `squared`, each point's squared distance to its nearest centre, right while centres are added.
+
+    points: (N, D) floats; squared: (N,) float64, changed in place; -1 marks the centres.
+    """
+
+    def __init__(self, points: Tensor, squared: Tensor) -> None:
+        self.points, self.squared = points, squared
+        n, dims = points.shape
+        self.rows = ROWS if points.device.type == "cpu" else BLOCK
+        self.error = product_error(points)
+        self.changes = 1.0  # distances changed by one new centre in the last round, as a share of the points
+        self.mean = points.mean(0)
+        self.mean_length = torch.linalg.vector_norm(self.mean)
+        columns = dims // SKETCH_SHARE
+        self.sketch_error = points.new_tensor(self.error * math.sqrt(max(columns, 1)))
+        # One more column, of ones: half a centre's squared length then joins the product for nothing.
+        self.sketch = points.new_ones(n, columns + 1) if columns >= LEAST_SKETCH else None
+        # Made once: temporary tensors of ever other sizes would leave holes in the heap.
+        self.products = points.new_empty(min(n, self.rows) * MOST_PICKS)
+        self.chosen = points.new_empty(min(n, self.rows), dims)
+        self.half_lengths = points.new_empty(n)
+        self._measure(None if self.sketch is None else self._principal_axes(columns - 1))
+
+    def _measure(self, axes: Tensor | None) -> None:
+        """Fill half the squared lengths and, on axes (D, w), the sketches."""
+        for part in _slices(0, len(self.points), self.rows):
+            centred = torch.sub(self.points[part], self.mean, out=self.chosen[: part.stop - part.start])
+            self.half_lengths[part] = torch.linalg.vecdot(centred, centred) / 2
+            if axes is not None:
+                coordinates = centred @ axes
+                self.sketch[part, :-2] = coordinates
+                self.sketch[part, -2] = torch.addmm(centred, coordinates, axes.T, alpha=-1).norm(dim=1)
+
+    def _principal_axes(self, count: int) -> Tensor:
+        """(D, count) orthonormal columns. Every choice is exact; a sample's principal axes make the bound tight."""
+        step = max(1, len(self.points) // SAMPLE)
+        scatter = self.points.new_zeros(self.points.shape[1], self.points.shape[1])
+        for part in self.points[::step].split(self.rows):
+            sample = torch.sub(part, self.mean, out=self.chosen[: len(part)])
+            scatter.addmm_(sample.T, sample)
+        return torch.linalg.eigh(scatter.double())[1][:, -count:].to(self.points)
+
+    def add(self, new: Tensor) -> None:
+        """Make the points `new` (m,) centres."""
+        changed = self._add_directly(new) if self.changes > DIRECT_ABOVE else self._add_where_it_matters(new)
+        self.changes = changed / (len(self.points) * len(new))
+        self.squared[new] = -1
+
+    def _add_directly(self, new: Tensor) -> float:
+        """All distances to all new centres; how many were changed."""
+        changed = 0
+        for index in new:
+            distances = squared_distances_to(self.points, self.points[index])
+            changed = changed + (distances < self.squared).sum()
+            torch.minimum(self.squared, distances, out=self.squared)
+        return float(changed)
+
+    def _add_where_it_matters(self, new: Tensor) -> float:
+        """The distances of the candidates alone; how many there were."""
+        changed, centres = 0, self.points[new]
+        for rows, columns in self._candidates(new):
+            distances = direct_squared_distances(self.points, rows, centres, columns)
+            self.squared.scatter_reduce_(0, rows, distances, "amin")
+            changed += len(rows)
+        return float(changed)
+
+    def _candidates(self, new: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Pairs (point, column of `new`) that hold all new nearest centres: two (pairs,) int64 tensors a block."""
+        centres, sketched = self._centres(new), self.sketch is not None
+        for block in _slices(0, len(self.points), BLOCK):
+            limits, roundings = self._limits(block, centres.reach)
+            found = []
+            for part in _slices(block.start, block.stop, self.rows):
+                inside, rows = slice(part.start - block.start, part.stop - block.start), None
+                limit, rounding = limits[inside], roundings[inside]
+                if sketched:
+                    rows = self._pass_sketch(part, centres, limit)
+                    if not len(rows):
+                        continue
+                    if part.start == 0 and len(rows) > LOOSE * len(limit):
+                        sketched = False  # the bound is loose (early, or noise), so this round goes without it
+                    limit, rounding = limit[rows], rounding[rows]
+                found.append(self._pass_product(part, rows, centres, limit, rounding))
+            if found:
+                points, columns = zip(*found, strict=True)
+                yield torch.cat(points), torch.cat(columns)
+
+    def _centres(self, new: Tensor) -> _Centres:
+        """The points `new` (m,) as centres."""
+        centred, half = self.points[new] - self.mean, self.half_lengths[new]
+        sketch = None
+        if self.sketch is not None:
+            sketch = self.sketch[new].neg_()
+            sketch[:, -1] = half
+        return _Centres(centred, half + centred @ self.mean, (2 * half.max()).sqrt(), sketch)
+
+    def _limits(self, block: slice, reach: Tensor) -> tuple[Tensor, Tensor]:
+        """Right sides of (1) and (2), raised by their roundings, and these roundings: (n,) each, a point of the block.
+
+        For both tests d is taken a little larger, by the error of the sketches.
+        """
+        half = self.half_lengths[block]
+        distance = self.squared[block].clamp(min=0).sqrt_().to(half.dtype)
+        scale = (2 * half).sqrt_().add_(reach)  # |x| + reach
+        limits = torch.addcmul(distance, scale, self.sketch_error).square_().div_(2).sub_(half)
+        roundings = scale.add_(self.mean_length).square_().mul_(self.error)
+        roundings += torch.finfo(torch.float32).tiny
+        return limits.add_(roundings), roundings
+
+    def _pass_sketch(self, part: slice, centres: _Centres, limit: Tensor) -> Tensor:
+        """Points of `part` that (2) keeps for any of the centres: (n,) int64, counted from the part's start."""
+        values = self._room(len(limit), len(centres.centred))
+        torch.mm(self.sketch[part], centres.sketch.T, out=values)
+        return (values.amin(1) <= limit).nonzero().squeeze(1)
+
+    def _pass_product(
+        self, part: slice, rows: Tensor | None, centres: _Centres, limit: Tensor, rounding: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Pairs (point, column of `centres`) that (1) keeps: two (pairs,) int64 tensors.
+
+        rows: (n,) int64 within `part`, None for all of it; limit, rounding: (n,). Of the centres that a point may come
+        to it keeps those as near as the nearest, each up to a rounding: the nearest is among them.
+        """
+        points = self.points[part]
+        if rows is not None:
+            points = torch.index_select(points, 0, rows, out=self.chosen[: len(rows)])
+        values = self._room(len(points), len(centres.centred))
+        torch.addmm(centres.shifted, points, centres.centred.T, alpha=-1, out=values)
+        best = values.amin(1)
+        kept = (best <= limit).nonzero().squeeze(1)
+        near = values.index_select(0, kept) <= (best[kept] + 2 * rounding[kept])[:, None]
+        which, columns = near.nonzero(as_tuple=True)
+        kept = kept[which]
+        return (kept if rows is None else rows[kept]) + part.start, columns
+
+    def _room(self, rows: int, centres: int) -> Tensor:
+        return self.products[: rows * centres].view(rows, centres)
+
+
+def _slices(start: int, stop: int, step: int) -> list[slice]:
+    return [slice(first, min(first + step, stop)) for first in range(start, stop, step)]

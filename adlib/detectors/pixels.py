@@ -1,0 +1,46 @@
+"""What detectors share that train on pixels, without a backbone, and score pixel by pixel (chapter 07)."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from adlib.detectors.training import TrainedDetector
+from adlib.features.extract import ImageFeatures
+from adlib.features.pixels import PIXELS
+from adlib.networks.ssim import ssim_map
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class PixelDetector(TrainedDetector):
+    """A detector that trains on the pixels of good images, of 128 x 128 by default, and scores every pixel.
+
+    Image score: the maximum of the map smoothed by `sigma`.
+    """
+
+    backbone: str = "pixels"
+    resize: int | None = 128
+    steps: int = 1000
+    patience: int = 20
+    sigma: float = 2.0
+
+    @abstractmethod
+    def _pixel_scores(self, pixels: Tensor) -> Tensor:
+        """(B, 3, h, w) RGB in [0, 1] -> (B, h, w) patch scores, higher is more anomalous."""
+
+    def _layers(self) -> tuple[str, ...]:
+        return tuple(self.layers or (PIXELS,))
+
+    def _score(self, features: ImageFeatures) -> tuple[float, Tensor]:
+        grid = self._pixel_scores(features.maps[PIXELS][None])[0]
+        return features.frame.network_map(grid.cpu().numpy(), self.sigma).max(), grid
+
+
+def apart(pixels: Tensor, returned: Tensor, loss: str) -> Tensor:
+    """How far two batches of images are apart at each pixel: (B, C, h, w) twice -> (B, h, w), at least 0.
+
+    loss: "l2" for the squared difference, "ssim" for 1 - SSIM, each the mean over channels.
+    """
+    if loss == "l2":
+        return (pixels - returned).square().mean(1)
+    return 1 - ssim_map(pixels, returned).mean(1)
