@@ -13,9 +13,9 @@ RESULTS = Path(__file__).parents[2] / "results"
 
 @pytest.fixture
 def bottle(tmp_path, monkeypatch) -> Path:
-    """A working folder in which `results/` holds the committed rows of bottle."""
+    """A working folder in which `results/` holds the committed rows of MVTec AD's bottle."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "results").symlink_to(RESULTS / "bottle")
+    (tmp_path / "results").symlink_to(RESULTS / "mvtec/backbones")
     return tmp_path
 
 
@@ -34,7 +34,7 @@ def test_the_old_way_works_and_says_what_to_write(bottle, capsys):
 
 def test_several_folders_make_one_table(bottle, capsys):
     by = ["--by", "dataset", "method", "backbone", "option.resize", "option.crop", "option.coreset"]
-    assert main(["report", "results", str(RESULTS / "elpv"), *by, "shots"]) == 0
+    assert main(["report", "results", str(RESULTS / "elpv/sweep"), *by, "shots"]) == 0
     out = capsys.readouterr().out
     assert "mvtec" in out and "elpv" in out
 

@@ -69,7 +69,7 @@ ARGUMENTS = [
     (("report", "missing"), "no folder"),
     (("report", "EMPTY"), "no results"),
     (("report", "TOY/weld/test"), "no folder"),
-    (("report", "EMPTY", "--out", "x.html"), "belong to --paper"),
+    (("report", "EMPTY", "--out", "x.html"), "belongs to --paper"),
 ]
 
 
