@@ -78,7 +78,7 @@ def test_layers_and_the_global_layer_can_be_named():
 
 def test_what_does_not_fit_into_memory_is_refused_by_its_size(monkeypatch):
     monkeypatch.setenv("ADLIB_MEMORY_GB", "0.0001")
-    with pytest.raises(InputError, match="bank would take"):
+    with pytest.raises(InputError, match="The bank .* would take"):
         SPADE(resize=64).fit(GOOD)
 
 
