@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from helpers.places import SHARED
+from tools.kernels import SAME_SUMS
 
-# Two test processes on two cores: threads of one would only get into the way of the other.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# One thread each also suits two test processes on two cores.
+for name, value in SAME_SUMS.items():
+    os.environ.setdefault(name, value)
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 

@@ -32,6 +32,7 @@ from adlib.reports.page import write_report
 from adlib.reports.tables import table
 from adlib.reports.titles import titled
 from tools.chapters import chapter_table
+from tools.kernels import SAME_SUMS
 
 ROOT = Path(__file__).parents[1]
 RUN = ROOT / "adlib/experiments/run.ipynb"  # what `adlib sweep` executes
@@ -72,7 +73,7 @@ def refresh_notebooks(names: Sequence[str] = (), folder: Path | None = None) -> 
                 timeout=1200,
                 coalesce_streams=True,  # else the same prints come in one piece or in several, by chance
                 resources={"metadata": {"path": path.parent}},
-            ).execute(env=os.environ | {"OMP_NUM_THREADS": "1"})  # as the tests: trainings follow the order of sums
+            ).execute(env=os.environ | SAME_SUMS)
             for cell in notebook.cells:
                 cell.metadata.pop("execution", None)  # times of day: noise in every diff
             notebook.metadata["adlib"] = digests(notebook)
