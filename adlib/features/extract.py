@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adlib.data.images import content_key, picture_name, read_image, rotate
+from adlib.data.images import content_key, image_name, read_image, rotate
 from adlib.errors import InputError
 from adlib.features.backbones import Backbone
 from adlib.features.cache import TensorCache, digest
@@ -106,7 +106,7 @@ class _Loaded:
 
 
 def _load(backbone: Backbone, spec: FeatureSpec, cache: TensorCache | None, image: Any, angle: float) -> _Loaded:
-    key, name = content_key(image), picture_name(image)
+    key, name = content_key(image), image_name(image)
     maps, frame = _cached(backbone, spec, cache, key, angle)
     known = len(maps) == len(_computed(spec))
     if known and frame is not None and PIXELS not in spec.layers:
