@@ -1,4 +1,4 @@
-"""One file from the web, whole or not at all: resumed after a break, checked, renamed at the end."""
+"""Download a file completely or not at all: resumed after an interruption, verified, renamed at the end."""
 
 import errno
 import http.client
@@ -23,7 +23,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class DownloadError(InputError):
-    """A file that could not be had; `reason` says why in a few words."""
+    """A file could not be downloaded; `reason` says why in a few words."""
 
     def __init__(self, url: str, reason: str, advice: str) -> None:
         super().__init__(f"Cannot download {url}: {reason}; {advice}.")
@@ -39,10 +39,15 @@ def download(
 ) -> Path:
     """Fetch `url` into the file `destination` and return its path.
 
-    The bytes go to `<destination>.part` and are renamed when whole, so a reader never sees half a file and a later call
-    goes on where a broken one stopped. Processes that want the same file wait for the first one.
-    sha256: all 64 hex digits of the content, where known. sha256_prefix: its first digits, where only they are known.
-    A file already there is kept if it passes these checks (any content passes where there is none) and replaced if not.
+    The bytes go to `<destination>.part`, which is renamed when it is complete. So readers never see half a file, and a
+    later call resumes an interrupted one. Processes that want the same file wait for the first one. An existing file is
+    kept if it passes the check (any content does without a sha256) and replaced otherwise.
+
+    url: http or https address.
+    destination: the file to write.
+    sha256: all 64 hex digits of the content, where known.
+    sha256_prefix: its first digits, where only they are known.
+    show_progress: whether to show a progress bar.
     Raises DownloadError (an InputError) for a missing page, no connection, wrong bytes or a full disk.
     """
     destination = Path(destination)
@@ -58,9 +63,9 @@ def download(
             if not matches(destination, expected):  # another process may have finished while we waited
                 _fetch(url, part, show_progress)
                 if not matches(part, expected):
-                    found = sha256_of(part)
+                    digest = sha256_of(part)
                     part.unlink()
-                    raise DownloadError(url, f"wrong bytes (sha256 {found}, not {expected}...)", "try again later")
+                    raise DownloadError(url, f"wrong bytes (sha256 {digest}, not {expected}...)", "try again later")
                 os.replace(part, destination)
     except OSError as error:
         reason = "the disk is full" if error.errno in _FULL else f"{destination} cannot be written ({error})"
@@ -74,7 +79,7 @@ def matches(path: Path, expected: str) -> bool:
 
 
 def _fetch(url: str, part: Path, show_progress: bool) -> None:
-    """Fill `part` up to the length the server names, in as many attempts as `_PAUSES` grants."""
+    """Fill `part` up to the length that the server states, in at most len(_PAUSES) + 1 attempts."""
     with progress(label=part.name.removesuffix(".part"), unit="B", show=show_progress) as bar:
         bar.unit_scale = True
         for pause in (*_PAUSES, None):
@@ -87,9 +92,9 @@ def _fetch(url: str, part: Path, show_progress: bool) -> None:
             except _BROKEN as error:
                 if isinstance(error, OSError) and error.errno in _FULL:
                     raise
-                reason = f"no whole answer ({getattr(error, 'reason', None) or error or type(error).__name__})"
+                reason = f"incomplete answer ({getattr(error, 'reason', None) or error or type(error).__name__})"
                 arrived = part.exists() and part.stat().st_size != had
-                # Without a network the first attempt tells; only where bytes once came is it worth waiting for more.
+                # Without a network the first attempt is enough; retry only where bytes have arrived before.
                 hopeless = isinstance(error, urllib.error.URLError) and not arrived and not had
             if hopeless or pause is None:
                 raise DownloadError(url, reason, "check the address and the network, then start again")
@@ -97,7 +102,7 @@ def _fetch(url: str, part: Path, show_progress: bool) -> None:
 
 
 def _attempt(url: str, part: Path, bar: tqdm) -> None:
-    """One request, for what `part` still lacks. Returns when it is complete; raises one of `_BROKEN` otherwise."""
+    """One request for the rest of `part`. Returns when it is complete; raises one of `_BROKEN` otherwise."""
     had = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "adlib", "Accept-Encoding": "identity"}
     if had:
@@ -107,7 +112,7 @@ def _attempt(url: str, part: Path, bar: tqdm) -> None:
     except urllib.error.HTTPError as error:
         if error.code != 416:
             raise
-        # Nothing lies beyond what we have: it is either the whole file or the leavings of another one.
+        # There is nothing beyond what we have: it is either the whole file or the rest of another one.
         if error.headers.get("Content-Range") == f"bytes */{had}":
             return
         part.unlink()
@@ -130,11 +135,11 @@ def _attempt(url: str, part: Path, bar: tqdm) -> None:
 
 
 def _span(answer: http.client.HTTPResponse) -> tuple[int, int | None]:
-    """Where the answer's bytes begin in the file, and how long the whole file is (None where the server is silent)."""
+    """Offset of the answer's bytes in the file, and the length of the whole file (None where it is not stated)."""
     if answer.status == 206:
-        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
-        if found is None:
+        content_range = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
+        if content_range is None:
             raise http.client.HTTPException("a partial answer without its range")
-        return int(found[1]), None if found[2] == "*" else int(found[2])
+        return int(content_range[1]), None if content_range[2] == "*" else int(content_range[2])
     length = answer.headers.get("Content-Length")
     return 0, None if length is None else int(length)

@@ -1,4 +1,4 @@
-"""Files that survive a kill: content goes to a temporary name first and is renamed when it is whole."""
+"""Atomic files: content is written to a temporary file, which is renamed when it is complete."""
 
 import errno
 import hashlib
@@ -15,11 +15,14 @@ from adlib.errors import InputError
 
 @contextmanager
 def atomic_write(path: str | Path, mode: str = "w", durable: bool = True) -> Iterator[IO[Any]]:
-    """Open a temporary file beside `path`; on leaving without an error it takes the place of `path` at one stroke.
+    """Open a temporary file next to `path`; on exit without an error it atomically replaces `path`.
 
-    mode: "w" (UTF-8 text) or "wb". A reader sees the old content or the new, never a part. durable: wait until the
-    content is on the disk, so that it also survives a power cut; caches do without.
-    Raises InputError where the disk is full or the folder cannot be written; `path` is then as it was before.
+    A reader sees the old content or the new, never a part of it.
+
+    path: the file to write.
+    mode: "w" (UTF-8 text) or "wb".
+    durable: wait until the content is on the disk, so that it also survives a power cut; caches do not need it.
+    Raises InputError where the disk is full or the folder cannot be written; `path` is then unchanged.
     """
     path = Path(path)
     try:
@@ -41,7 +44,7 @@ def atomic_write(path: str | Path, mode: str = "w", durable: bool = True) -> Ite
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise InputError(f"The disk is full: cannot write {path}; free some space and start again.") from error
         if error.errno == errno.EFBIG:
-            raise InputError(f"{path} would be larger than this system allows a file to be.") from error
+            raise InputError(f"{path} would be larger than this system allows; choose another file system.") from error
         raise
     finally:
         if os.path.exists(temporary):
@@ -49,7 +52,7 @@ def atomic_write(path: str | Path, mode: str = "w", durable: bool = True) -> Ite
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write `content` as sorted, indented UTF-8 JSON, at one stroke. NaN is refused: JSON has none."""
+    """Write `content` atomically as sorted, indented UTF-8 JSON. NaN is refused, since JSON has none."""
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     with atomic_write(path) as file:
         file.write(text + "\n")

@@ -1,7 +1,7 @@
-"""Work on several items at a time, a core each.
+"""Work on several items in parallel, one core per item.
 
-Many small products run better side by side than each on all cores: threads that share a product wait for each other
-after every one of them, and where other work takes a core away they wait long.
+Many small matrix products run faster in parallel than each on all cores: threads that share a product wait for each
+other after every product, and they wait long where other work occupies a core.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -16,10 +16,11 @@ Outcome = TypeVar("Outcome")
 
 
 def one_core_each(work: Callable[[Item], Outcome], items: Iterable[Item]) -> Iterator[Outcome]:
-    """Outcomes of work(item), in order, by as many threads as torch has cores, each computing on one.
+    """Yield work(item) for all items, in order, with one thread per core of torch, each computing on one core.
 
-    Takes items only a few ahead, so that they may come from a generator of large ones. What `work` raises is raised
-    here. torch has its number of threads again afterwards.
+    work: the function. Its exceptions are raised here.
+    items: taken only a few ahead, so that a generator of large items is fine.
+    Afterwards torch has its previous number of threads again.
     """
     cores = torch.get_num_threads()
     items = iter(items)

@@ -1,4 +1,4 @@
-"""One progress bar for the whole library: it shows on a terminal and is silent everywhere else."""
+"""The progress bar of the whole library: it shows on a terminal and is silent everywhere else."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -14,9 +14,13 @@ def progress(
     unit: str = "it",
     show: bool = True,
 ) -> tqdm:
-    """A tqdm bar over `items` (or driven by hand with .update(n)); silent where stderr is not a terminal.
+    """A tqdm bar over `items`, or updated by .update(n); silent where stderr is not a terminal.
 
-    show: False silences it everywhere, for work inside work that has a bar already.
+    items: what to iterate over; None for a bar that is updated manually.
+    total: number of items, where `items` has no length.
+    label: text before the bar.
+    unit: name of an item.
+    show: False silences the bar everywhere, for work inside work that has a bar already.
     """
     # disable=None is tqdm's own rule 'silent where there is no terminal'
     return tqdm(

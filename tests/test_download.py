@@ -92,7 +92,7 @@ def test_refusals_name_the_address_and_the_reason(server, tmp_path, status, atte
 
 
 def test_no_server_fails_at_once(tmp_path):
-    with pytest.raises(DownloadError, match="no whole answer.*check the address and the network"):
+    with pytest.raises(DownloadError, match="incomplete answer.*check the address and the network"):
         download("http://127.0.0.1:9/weights.pth", tmp_path / "w")
 
 

@@ -1,4 +1,4 @@
-"""Images, masks and data sets: from files of any layout to one index, and from any picture to 8-bit RGB."""
+"""Images, masks and data sets: from files of any layout to one index, and from any image to 8-bit RGB."""
 
 from adlib.data.dataset import Dataset, Sample
 from adlib.data.images import content_key, read_image, read_mask, rotate

@@ -1,4 +1,4 @@
-"""A data set before any work goes into it: what is there, what is broken, what it allows (chapters 00, 23)."""
+"""Check a data set before use: what it holds, what is broken, what it allows (chapters 00, 23)."""
 
 import os
 import shlex
@@ -16,15 +16,17 @@ from adlib.errors import InputError
 from adlib.progress import progress
 
 SHOWN = 10
-SHOTS = (1, 2, 4, 8, 16)  # of the sweep that is proposed, three draws of each
+SHOTS = (1, 2, 4, 8, 16)  # of the proposed sweep, three draws of each
 
 
 @dataclass(frozen=True)
 class Report:
     """What `check_folder` found.
 
-    ok: a sweep can start, that is, all files can be read and image metrics computed; command: what to type next, the
-    sweep where it can start.
+    lines: the report, line by line.
+    ok: whether a sweep can start, that is, all files can be read and image metrics can be computed.
+    command: what to type next; the sweep where it can start.
+    dataset: the indexed data set, None where it cannot be indexed.
     """
 
     lines: tuple[str, ...]
@@ -40,7 +42,7 @@ class Report:
 class _Found:
     sizes: Counter = field(default_factory=Counter)
     modes: Counter = field(default_factory=Counter)
-    spans: dict[Sample, Span] = field(default_factory=dict)  # of pictures of more than 8 bits
+    spans: dict[Sample, Span] = field(default_factory=dict)  # of images of more than 8 bits
     broken: list[str] = field(default_factory=list)
     empty_masks: list[str] = field(default_factory=list)
     by_content: dict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
@@ -49,17 +51,23 @@ class _Found:
 def check_folder(
     path: str | os.PathLike, layout: str = "auto", category: str | None = None, show_progress: bool = False
 ) -> Report:
-    """Index a data set, look at every file, and say what can be done with it; nothing is raised for bad files.
+    """Index a data set, check every file, and report what can be done with it.
 
-    Arguments as for `load_dataset`. Files are read whole but not decoded more than needed to find damage; those of
-    more than 8 bits are decoded for their values.
+    Files are read whole, but decoded only as far as needed to find damage; those of more than 8 bits are decoded for
+    their values.
+
+    path: the data set, see `load_dataset`.
+    layout: as in `load_dataset`.
+    category: one category, or None for all.
+    show_progress: whether to show a progress bar.
+    Returns a `Report`. Bad files are reported, nothing is raised for them.
     """
     again = f"adlib check {shlex.quote(printable(path))}" + ("" if layout == "auto" else f" --layout {layout}")
     try:
         dataset = load_dataset(path, category, layout)
     except InputError as error:
-        return Report((str(error), "Next: mend this, then check again."), ok=False, command=again)
-    lines, found = describe(dataset), _look(dataset, show_progress)
+        return Report((str(error), "Next: fix this, then check again."), ok=False, command=again)
+    lines, found = describe(dataset), _inspect(dataset, show_progress)
     advice = advise(found.spans, sum(found.sizes.values()))
     found.broken += [f"{printable(dataset.relative(s))}: {reason}" for s, reason in advice.unreadable.items()]
     duplicates = _duplicate_lines(dataset, found)
@@ -78,7 +86,7 @@ def check_folder(
 
 
 def describe(dataset: Dataset) -> list[str]:
-    """What a data set holds and what can be computed from it, line by line; no file is opened."""
+    """What a data set holds and what can be computed from it, as lines; no file is opened."""
     layout = f"layout {dataset.layout}, " if dataset.layout else ""
     lines = [
         f"{printable(dataset.name)}: {layout}{_count(len(dataset.categories), 'category', 'categories')},"
@@ -112,7 +120,7 @@ def _allows(part: Dataset) -> list[tuple[str, str]]:
         pixels = f"not available: {masked} of {len(defective)} defective test images have a mask"
     else:
         pixels = "yes" if not lacking else f"not available: {lacking}"
-    source = f"{held_out} validation images" if held_out else "good training images that a draw leaves over"
+    source = f"{held_out} validation images" if held_out else "good training images that are not among the shots"
     return [
         ("shots", shots),
         ("image metrics", "yes" if not lacking else f"not available: {lacking}"),
@@ -131,7 +139,7 @@ def _unmeasurable(dataset: Dataset) -> list[str]:
     return [name for name in dataset.categories if _lacks(dataset.category(name))]
 
 
-def _look(dataset: Dataset, show_progress: bool) -> _Found:
+def _inspect(dataset: Dataset, show_progress: bool) -> _Found:
     found = _Found()
     for sample in progress(dataset.samples, label="checking", unit="img", show=show_progress):
         try:
@@ -163,7 +171,7 @@ def _duplicate_lines(dataset: Dataset, found: _Found) -> list[str]:
         splits, labels = {s.split for s in same}, {s.label for s in same}
         remark = " - BOTH GOOD AND DEFECTIVE" if len(labels) > 1 else ""
         if len(splits) > 1:
-            remark += f" - IN {' AND '.join(sorted(splits)).upper()}: results on it are flattered"
+            remark += f" - IN {' AND '.join(sorted(splits)).upper()}: this inflates the results"
         lines.append(" = ".join(printable(dataset.relative(s)) for s in same) + remark)
     return sorted(lines, key=lambda line: " - " not in line)
 
@@ -176,15 +184,15 @@ def _twin_names(dataset: Dataset) -> list[str]:
 
 
 def _lost_masks(dataset: Dataset) -> list[str]:
-    """Masks that no image claims: of an image that is missing, or named in a way that nobody looks for."""
+    """Masks without an image: the image is missing, or the mask's name does not match it."""
     used = {s.mask for s in dataset.samples}
     folders = [dataset.root / MASKS, *(dataset.root / name / MASKS for name in dataset.categories)]
-    there = [path for folder in folders for path in images_below(folder) if path.parent.name != "good"]
-    return [printable(path.relative_to(dataset.root).as_posix()) for path in there if path not in used]
+    masks = [path for folder in folders for path in images_below(folder) if path.parent.name != "good"]
+    return [printable(path.relative_to(dataset.root).as_posix()) for path in masks if path not in used]
 
 
 def _sweep(path: str | os.PathLike, category: str | None, layout: str, dataset: Dataset, advice: Advice) -> str:
-    """The command of a sweep that the images suffice for."""
+    """The command of a sweep for which there are enough images."""
     words = ["sweep", *_data(path, layout)]
     words += [] if category is None else ["--category", category]
     fewest = min(len(dataset.category(name).train_good) for name in dataset.categories)
@@ -196,7 +204,7 @@ def _sweep(path: str | os.PathLike, category: str | None, layout: str, dataset: 
 
 
 def _learn(path: str | os.PathLike, layout: str, dataset: Dataset, advice: Advice) -> str:
-    """The command that learns from the good images of the first category that cannot be measured on."""
+    """The command that fits a detector to the good images of the first category without metrics."""
     name = printable(_unmeasurable(dataset)[0])
     words = ["adlib", "run", *_data(path, layout), "--category", name, "--save", f"{name}.safetensors"]
     return shlex.join([*words, *advice.words])
@@ -212,10 +220,10 @@ def _next_step(dataset: Dataset, found: _Found, duplicates: list[str], advice: A
     if lacking := _unmeasurable(dataset):
         part = dataset.category(lacking[0])
         return (
-            f"Next: a detector can be fitted and used, but not measured: {printable(lacking[0])} has {_lacks(part)};"
-            " add some and check again, or learn from the good images alone."
+            f"Next: a detector can be fitted and used, but not evaluated: {printable(lacking[0])} has {_lacks(part)};"
+            " add some and check again, or fit to the good images alone."
         )
-    warning = " (see the images above that are there more than once)" if any(" - " in d for d in duplicates) else ""
+    warning = " (see the duplicate images above)" if any(" - " in d for d in duplicates) else ""
     window = ", with the window above" if advice.needed else ""
     return f"Next: a sweep can start{window}{warning}."
 

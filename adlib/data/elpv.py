@@ -1,7 +1,7 @@
 """ELPV: electroluminescence images of solar cells from the installed package `elpv-dataset` (Deitsch et al. 2019).
 
 2,624 images of 300 x 300 pixels of monocrystalline (`mono`) and polycrystalline (`poly`) cells, each with a probability
-of a defect: 0, 1/3, 2/3 or 1. Image labels only, no masks. There is no published split; ours stands in elpv_split.csv.
+of a defect: 0, 1/3, 2/3 or 1. Image labels only, no masks. There is no published split; ours is elpv_split.csv.
 """
 
 import csv
@@ -20,9 +20,10 @@ PACKAGE = "elpv_dataset"
 
 
 def load_elpv(category: str | None = None) -> Dataset:
-    """Index the installed images by the fixed split; categories `mono` and `poly`.
+    """Index the installed images by the fixed split.
 
-    Raises InputError, with the command that installs it, where the package is missing.
+    category: "mono" or "poly"; None for both.
+    Raises InputError, with the command that installs the package, where it is missing.
     """
     root = package_data()
     with open(SPLIT_FILE, encoding="utf-8", newline="") as file:
@@ -49,9 +50,10 @@ def package_data() -> Path:
 def derive_split(data: Path) -> list[dict[str, str]]:
     """The rows of elpv_split.csv from labels.csv: image, category, split, label.
 
-    Good is probability 0, defective probability 1; the undecided ones are left out. Per category and label, images are
-    ordered by the sha256 of their file name: the first 150 good and 150 defective test, the next 60 good are held out
-    for thresholds (validation), the other good ones train; the other defective ones are left out.
+    Good is probability 0, defective probability 1; images in between are left out. Per category and label, images are
+    ordered by the sha256 of their file name. The first 150 good and 150 defective images are the test set, the next 60
+    good images are held out for thresholds (validation), and the other good images are for training. The other
+    defective images are left out.
     """
     images: dict[tuple[str, str], list[str]] = {}
     for line in (data / "labels.csv").read_text(encoding="utf-8").splitlines():

@@ -1,4 +1,4 @@
-"""Any picture becomes 8-bit RGB, any mask a boolean array, and what cannot is refused in one sentence (chapter 00)."""
+"""Read any image as 8-bit RGB and any mask as a boolean array, or refuse it in one sentence (chapter 00)."""
 
 import hashlib
 import math
@@ -14,12 +14,12 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from adlib.errors import InputError
 
-Picture = str | os.PathLike | Image.Image | np.ndarray
+ImageLike = str | os.PathLike | Image.Image | np.ndarray
 Window = tuple[float, float]
 
 MAX_PIXELS = 1_000_000_000
 _FULL_SCALE = {"b": 1, "u1": 255, "u2": 65535, "f": 1}
-# PIL's pixel limit is one for the process, and a lazily opened picture breaks where two threads decode it at once.
+# PIL's pixel limit is global, and a lazily opened image breaks where two threads decode it at once.
 _PIL_LOCK = threading.Lock()
 _TRANSPARENT = {"LA", "La", "PA", "RGBA", "RGBa"}
 _DEEP_COLOUR = "adlib: 16-bit colour"
@@ -35,35 +35,36 @@ _UPRIGHT = {
 }
 
 
-def read_image(image: Picture, window: Window | None = None) -> Image.Image:
-    """A picture as 8-bit RGB, upright (EXIF orientation applied), without metadata.
+def read_image(image: ImageLike, window: Window | None = None) -> Image.Image:
+    """An image as 8-bit RGB, upright (EXIF orientation applied), without metadata.
 
-    image: path; PIL picture; or array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, uint16, bool or float.
-    window: (low, high) in the picture's own units, mapped linearly to 0..255 and clipped; without one the whole range
-    of the type is mapped: 0..65535 for 16 bits (a 12-bit radiograph is then nearly black), 0..1 for floats. Colour
-    files of 16 bits are read by their high bytes and take no window.
-    Transparent parts show black, as composited on a black ground. Of a file with several frames the first is read.
-    Raises InputError where the file is missing, damaged, cut off, larger than MAX_PIXELS or not an image, where
-    floats leave [0, 1] or integers leave 16 bits without a window, and on NaN or infinity.
+    Transparent parts are composited on black. Of a file with several frames the first is read.
+
+    image: path, PIL image, or array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, uint16, bool or float.
+    window: (low, high) in the image's own units, mapped linearly to 0..255 and clipped. Without a window the whole
+        range of the type is mapped: 0..65535 for 16 bits (a 12-bit radiograph is then nearly black), 0..1 for floats.
+        Colour files of 16 bits are read by their high bytes and take no window.
+    Raises InputError where the file is missing, damaged, cut off, larger than MAX_PIXELS or not an image; where,
+    without a window, floats are outside [0, 1] or integers outside 16 bits; and for NaN or infinity.
     """
-    name = picture_name(image)
+    name = image_name(image)
     if window is not None:
         window = _checked(window)
     if isinstance(image, np.ndarray):
         return Image.fromarray(_to_rgb8(image, window, name))
-    picture = load_picture(image)
+    decoded = decode_image(image)
     with _as_input_error(name):
-        if window is not None and picture.info.get(_DEEP_COLOUR):
-            raise InputError(f"{name} has 16-bit colours, which are read by their high bytes; leave the window out.")
-        if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
-            rgb = Image.fromarray(_to_rgb8(_grey_values(picture, window, name), window, name))
-        elif picture.mode in _TRANSPARENT or "transparency" in picture.info:
-            rgb = Image.fromarray(_to_rgb8(np.asarray(picture.convert("RGBA")), window, name))
+        if window is not None and decoded.info.get(_DEEP_COLOUR):
+            raise InputError(f"{name} has 16-bit colours, which are read by their high bytes; omit the window.")
+        if decoded.mode in ("I", "F") or decoded.mode.startswith("I;16"):
+            rgb = Image.fromarray(_to_rgb8(_grey_values(decoded, window, name), window, name))
+        elif decoded.mode in _TRANSPARENT or "transparency" in decoded.info:
+            rgb = Image.fromarray(_to_rgb8(np.asarray(decoded.convert("RGBA")), window, name))
         elif window is not None:
-            rgb = Image.fromarray(_to_rgb8(np.asarray(picture.convert("RGB")), window, name))
+            rgb = Image.fromarray(_to_rgb8(np.asarray(decoded.convert("RGB")), window, name))
         else:
-            rgb = picture.convert("RGB")
-    rgb.info = {}  # an orientation tag left here would turn the picture a second time
+            rgb = decoded.convert("RGB")
+    rgb.info = {}  # an orientation tag left here would rotate the image a second time
     return rgb
 
 
@@ -71,13 +72,16 @@ def read_mask(path: str | os.PathLike, size: tuple[int, int] | None = None) -> n
     """A defect mask: (H, W) bool, True on the defect.
 
     Any non-zero value is defect: 0/255, 0/1, small class numbers, palette index other than 0, colour other than black.
-    The exception are masks with soft edges, as those of MTD: where an 8- or 16-bit mask holds values above half of its
-    full scale (127; 32767), only those are defect, since the fringe makes a thin crack 1.5 times as large.
-    size: (W, H) of the image that the mask belongs to. Raises InputError if the mask has another, or cannot be read.
+    The exception is masks with soft edges, such as those of MTD: where an 8- or 16-bit mask holds values above half of
+    its full scale (127; 32767), only those are defect, since the fringe makes a thin crack 1.5 times as large.
+
+    path: the mask file.
+    size: (W, H) of the image that the mask belongs to; None skips the check.
+    Raises InputError if the mask has another size, or cannot be read.
     """
-    mask = load_picture(path)
-    with _as_input_error(picture_name(path)):
-        if mask.mode in ("P", "1", "F"):  # in a palette the number is the class, its colour decoration
+    mask = decode_image(path)
+    with _as_input_error(image_name(path)):
+        if mask.mode in ("P", "1", "F"):  # in a palette the index is the class; its colour means nothing
             values, half = np.asarray(mask), np.inf
         elif mask.mode == "I" or mask.mode.startswith("I;16"):
             values, half = np.asarray(mask), 32767
@@ -87,19 +91,20 @@ def read_mask(path: str | os.PathLike, size: tuple[int, int] | None = None) -> n
     height, width = mask_array.shape
     if size is not None and (width, height) != tuple(size):
         raise InputError(
-            f"The mask {picture_name(path)} is {width} x {height} pixels but its image is {size[0]} x {size[1]};"
+            f"The mask {image_name(path)} is {width} x {height} pixels but its image is {size[0]} x {size[1]};"
             " give a mask of the image's size."
         )
     return mask_array
 
 
-def content_key(image: Picture) -> str:
-    """64 hex digits that name a picture by its content: the same for equal files, another for other pixels.
+def content_key(image: ImageLike) -> str:
+    """64 hex digits that identify an image by its content: equal for equal files, different for different pixels.
 
-    Paths: sha256 of the file's bytes. In memory: sha256 of mode or type, shape, pixels and what else decides the look
-    (palette, transparency, orientation). Raises InputError if a file cannot be read.
+    image: a path gives the sha256 of the file's bytes. A PIL image or an array gives the sha256 of mode or type, shape,
+        pixels and whatever else decides its look (palette, transparency, orientation).
+    Raises InputError if a file cannot be read.
     """
-    name = picture_name(image)
+    name = image_name(image)
     if isinstance(image, np.ndarray):
         little = image.astype(image.dtype.newbyteorder("<"), copy=False)
         return hashlib.sha256(f"{little.dtype.str} {image.shape}\n".encode() + little.tobytes()).hexdigest()
@@ -113,13 +118,17 @@ def content_key(image: Picture) -> str:
 
 
 def rotate(image: Image.Image, angle: float) -> Image.Image:
-    """An RGB picture turned about its centre by `angle` degrees, counter-clockwise, at the same size.
+    """An RGB image rotated about its centre, at the same size.
 
-    Bilinear; what comes in from outside is the picture reflected at its border (d c b a | a b c d), as in AnomalyDINO's
-    augmentation (Damm et al. 2025). Half turns, and quarter turns of square pictures, are exact.
+    Interpolation is bilinear. Pixels from outside are the image reflected at its border (d c b a | a b c d), as in
+    AnomalyDINO's augmentation (Damm et al. 2025). Half turns, and quarter turns of square images, are exact.
+
+    image: RGB.
+    angle: degrees, counter-clockwise.
+    Raises InputError for another mode and for an angle that is not finite.
     """
     if image.mode != "RGB":
-        raise InputError(f"rotate takes an RGB picture, not {image.mode}; call read_image first.")
+        raise InputError(f"rotate takes an RGB image, not {image.mode}; call read_image first.")
     if not math.isfinite(angle):
         raise InputError(f"Cannot rotate by {angle} degrees; give a finite angle.")
     angle = angle % 360
@@ -131,7 +140,7 @@ def rotate(image: Image.Image, angle: float) -> Image.Image:
     from torch.nn.functional import affine_grid, grid_sample
 
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    # From output to input, in units of half a side, y downwards; hence the side ratios beside the sines.
+    # From output to input, in units of half a side, y downwards; hence the side ratios at the sines.
     back = torch.tensor([[[cos, -sin * height / width, 0.0], [sin * width / height, cos, 0.0]]])
     values = torch.tensor(pixels).permute(2, 0, 1)[None].float()
     places = affine_grid(back, [1, 3, height, width], align_corners=False)
@@ -150,7 +159,12 @@ def printable(path: str | os.PathLike) -> str:
 
 @dataclass(frozen=True)
 class Probe:
-    """What a look at an image file tells: PIL mode, upright (W, H), and the highest value of a 16-bit one."""
+    """What `probe_image` finds out about an image file.
+
+    mode: its PIL mode.
+    size: (W, H), upright.
+    highest: the highest value of a 16-bit image, None for others.
+    """
 
     mode: str
     size: tuple[int, int]
@@ -158,10 +172,10 @@ class Probe:
 
 
 def probe_image(path: str | os.PathLike) -> Probe:
-    """Mode and size of an image file that is whole, in a fraction of the time of decoding it.
+    """Mode and size of an undamaged image file, in a fraction of the time of decoding it.
 
-    PNG files are checked by their checksums and JPEG files decoded at an eighth of their size; other formats, and
-    16-bit ones, are decoded. Raises InputError as read_image does.
+    PNG files are checked by their checksums, and JPEG files are decoded at an eighth of their size. Other formats, and
+    16-bit images, are decoded. Raises InputError as `read_image` does.
     """
     with _opened(path) as image:
         mode, size = image.mode, image.size
@@ -172,41 +186,41 @@ def probe_image(path: str | os.PathLike) -> Probe:
             image.draft(None, (size[0] // 8, size[1] // 8))
             image.load()
         else:
-            picture = _upright(image)
-            highest = picture.getextrema()[1] if mode.startswith("I") else None
-            return Probe(mode, picture.size, highest)
+            upright = _upright(image)
+            highest = upright.getextrema()[1] if mode.startswith("I") else None
+            return Probe(mode, upright.size, highest)
     return Probe(mode, size[::-1] if turned else size)
 
 
-def load_picture(image: str | os.PathLike | Image.Image) -> Image.Image:
-    """A picture as it is stored, decoded and upright; a copy where it was a PIL picture. InputError as `read_image`."""
+def decode_image(image: str | os.PathLike | Image.Image) -> Image.Image:
+    """An image as stored, decoded and upright; a copy of a PIL image. Raises InputError as `read_image` does."""
     if isinstance(image, Image.Image):
-        with _as_input_error(picture_name(image)), _PIL_LOCK:
+        with _as_input_error(image_name(image)), _PIL_LOCK:
             _refuse_empty(image)
             return _upright(image)
-    with _opened(image) as picture:
-        return _upright(picture)
+    with _opened(image) as opened:
+        return _upright(opened)
 
 
 @contextmanager
 def _opened(path: str | os.PathLike) -> Iterator[Image.Image]:
-    """An image file with its header read; whatever goes wrong within becomes one sentence."""
-    with _regular_file(path) as file, _as_input_error(picture_name(path)):
+    """An image file with its header read; errors inside the block become one sentence."""
+    with _regular_file(path) as file, _as_input_error(image_name(path)):
         with _PIL_LOCK:  # 89 Mpixel, PIL's own limit, is less than a line-scan camera delivers
             limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
             try:
-                picture = Image.open(file)
+                image = Image.open(file)
             finally:
                 Image.MAX_IMAGE_PIXELS = limit
-        if picture.width * picture.height > MAX_PIXELS:
-            raise InputError(f"{picture_name(path)} claims more than {MAX_PIXELS:,} pixels; cut it into parts.")
-        _refuse_empty(picture)
-        yield picture
+        if image.width * image.height > MAX_PIXELS:
+            raise InputError(f"{image_name(path)} has more than {MAX_PIXELS:,} pixels; cut it into parts.")
+        _refuse_empty(image)
+        yield image
 
 
 @contextmanager
 def _regular_file(path: str | os.PathLike) -> Iterator:
-    name = picture_name(path)
+    name = image_name(path)
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
@@ -231,8 +245,8 @@ def _regular_file(path: str | os.PathLike) -> Iterator:
 
 @contextmanager
 def _as_input_error(name: str) -> Iterator[None]:
-    """PIL's decoders raise what they please on bad bytes: OSError, SyntaxError, struct.error, IndexError and more."""
-    # Some packages switch this on for the whole process; a half-grey picture must not pass for a good one.
+    """PIL's decoders raise many exceptions on bad bytes: OSError, SyntaxError, struct.error, IndexError and more."""
+    # Some packages switch this on for the whole process; a half-decoded image must not pass for a whole one.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         yield
@@ -240,7 +254,7 @@ def _as_input_error(name: str) -> Iterator[None]:
         raise
     except UnidentifiedImageError:
         raise InputError(
-            f"{name} is not an image of a known format, or damaged at its start; save it as PNG, JPEG or TIFF."
+            f"{name} is not an image of a known format, or is damaged at its start; save it as PNG, JPEG or TIFF."
         ) from None
     except MemoryError as error:
         raise InputError(f"{name} does not fit into memory; make it smaller.") from error
@@ -249,26 +263,26 @@ def _as_input_error(name: str) -> Iterator[None]:
         raise InputError(f"The image {name} is damaged or cut off ({reason}); copy it again.") from error
 
 
-def picture_name(image: Picture) -> str:
-    """A picture's name for a sentence: one line, printable, whatever the file is called."""
+def image_name(image: ImageLike) -> str:
+    """An image's name for a message: one printable line, whatever the file is called."""
     if isinstance(image, np.ndarray):
         return f"the given array {image.shape}"
     if isinstance(image, Image.Image):
-        image = getattr(image, "filename", "") or "the given picture"
+        image = getattr(image, "filename", "") or "the given image"
     if not isinstance(image, str | os.PathLike):
-        raise InputError(f"An image is a path, a PIL picture or a numpy array, not {type(image).__name__}.")
+        raise InputError(f"An image is a path, a PIL image or a numpy array, not {type(image).__name__}.")
     return printable(image)
 
 
 def _refuse_empty(image: Image.Image) -> None:
     if 0 in image.size:
         raise InputError(
-            f"{picture_name(image)} has no pixels ({image.width} x {image.height}); give a picture that has some."
+            f"{image_name(image)} has no pixels ({image.width} x {image.height}); give an image with pixels."
         )
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 (upright) to 8; damaged EXIF says nothing about it."""
+    """EXIF orientation, 1 (upright) to 8; 1 where the EXIF data is damaged."""
     try:
         return image.getexif().get(_ORIENTATION_TAG, 1)
     except Exception:
@@ -294,9 +308,9 @@ def _checked(window: Window) -> Window:
     return low, high
 
 
-def _grey_values(picture: Image.Image, window: Window | None, name: str) -> np.ndarray:
-    values = np.asarray(picture)
-    if picture.mode == "I":  # 32-bit integers; older PIL versions also read 16-bit PNG files so
+def _grey_values(image: Image.Image, window: Window | None, name: str) -> np.ndarray:
+    values = np.asarray(image)
+    if image.mode == "I":  # 32-bit integers; older PIL versions also read 16-bit PNG files so
         if window is not None:
             return values.astype(np.float64)
         if values.min() < 0 or values.max() > 65535:
@@ -304,7 +318,7 @@ def _grey_values(picture: Image.Image, window: Window | None, name: str) -> np.n
                 f"The values of {name} run from {values.min()} to {values.max()}, beyond 16 bits;"
                 " give a window=(low, high)."
             )
-    return values.astype(np.float32 if picture.mode == "F" else np.uint16)
+    return values.astype(np.float32 if image.mode == "F" else np.uint16)
 
 
 def _to_rgb8(values: np.ndarray, window: Window | None, name: str) -> np.ndarray:
@@ -312,7 +326,7 @@ def _to_rgb8(values: np.ndarray, window: Window | None, name: str) -> np.ndarray
     if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (1, 3, 4)):
         raise InputError(f"An image array is (H, W) or (H, W, 1|3|4), but {name} is not.")
     if values.size == 0:
-        raise InputError(f"{name} has no pixels; give a picture that has some.")
+        raise InputError(f"{name} has no pixels; give an image with pixels.")
     kind = values.dtype.kind
     full_scale = _FULL_SCALE.get(kind) or _FULL_SCALE.get(f"{kind}{values.dtype.itemsize}")
     if full_scale is None:
@@ -340,7 +354,7 @@ def _eight_bits(values: np.ndarray, window: Window) -> np.ndarray:
         return values
     if values.dtype.kind == "f":
         return _scale(values, window)
-    # A table: exact, and it never makes a float copy of a large picture.
+    # A lookup table: exact, and without a float copy of a large image.
     levels = np.arange(np.iinfo(values.dtype).max + 1) if values.dtype.kind == "u" else np.arange(2)
     return _scale(levels, window)[values.astype(np.intp if values.dtype.kind == "b" else values.dtype, copy=False)]
 

@@ -1,4 +1,4 @@
-"""Metrics, thresholds and comparison: how good scores are, which to call defective, which method is better."""
+"""Metrics of scores, decision thresholds, and statistical comparison of methods."""
 
 from adlib.evaluation.comparison import (
     auroc_difference,

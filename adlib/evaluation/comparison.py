@@ -1,6 +1,6 @@
 """Is one method better than another? On one test set by a paired bootstrap, over several by ranks (chapter 14).
 
-The paired bootstrap draws images anew and scores both methods on the same draw, so that what makes an image easy or
+The paired bootstrap resamples images and scores both methods on the same resample, so that what makes an image easy or
 hard for both cancels (Efron & Tibshirani, *An Introduction to the Bootstrap*, 1993). Over data sets: Friedman's test on
 ranks and Nemenyi's critical difference, as Demšar, "Statistical comparisons of classifiers over multiple data sets",
 JMLR 7 (2006), recommends; the sign test where two methods are compared. Higher values are better throughout.
@@ -19,7 +19,11 @@ from adlib.evaluation.thresholds import finite_scores
 
 @dataclass(frozen=True)
 class Difference:
-    """First minus second: `value` on the images as they are, `low` and `high` the ends of its interval."""
+    """First minus second.
+
+    value: the difference on the original images.
+    low, high: the ends of its bootstrap interval.
+    """
 
     value: float
     low: float
@@ -27,13 +31,17 @@ class Difference:
 
     @property
     def sign(self) -> int:
-        """1 where the interval lies above 0 (the first is better), -1 where below, 0 where chance may explain it."""
+        """1 where the interval is above 0 (the first is better), -1 where it is below 0, 0 where it contains 0."""
         return int(self.low > 0) - int(self.high < 0)
 
 
 @dataclass(frozen=True)
 class Friedman:
-    """Friedman's test: `chi2` with its `p`, and Iman & Davenport's less timid `f` with its `f_p` (Demšar 2006)."""
+    """Friedman's test (Demšar 2006).
+
+    chi2, p: Friedman's statistic and its p-value.
+    f, f_p: Iman & Davenport's less conservative statistic and its p-value.
+    """
 
     chi2: float
     p: float
@@ -44,12 +52,17 @@ class Friedman:
 def win_matrix(labels: ArrayLike, scores: ArrayLike) -> np.ndarray:
     """(defective, good) float64: 1 where the defective image scores higher, 0.5 where equal, else 0.
 
-    Its mean is the AUROC. labels: (N,) 0 good, 1 defective. scores: (N,) finite.
-    Raises InputError unless both kinds are present.
+    Its mean is the AUROC.
+
+    labels: (N,) 0 good, 1 defective.
+    scores: (N,) finite.
+    Raises InputError unless both classes are present.
     """
     labels, scores = np.asarray(labels), finite_scores(scores)
     if labels.ndim != 1 or labels.shape != scores.shape:
-        raise InputError(f"labels {labels.shape} and scores {scores.shape} do not match; give one of each an image.")
+        raise InputError(
+            f"labels {labels.shape} and scores {scores.shape} do not match; give one label and one score per image."
+        )
     if set(labels.tolist()) != {0, 1}:
         raise InputError("A comparison of AUROCs needs labels 0 (good) and 1 (defective), at least one of each.")
     defective, good = scores[labels == 1][:, None], scores[labels == 0][None]
@@ -59,13 +72,19 @@ def win_matrix(labels: ArrayLike, scores: ArrayLike) -> np.ndarray:
 def auroc_difference(
     labels: ArrayLike, first: ArrayLike, second: ArrayLike, level: float = 0.95, draws: int = 2000, seed: int = 0
 ) -> Difference:
-    """AUROC of the first minus that of the second on the same images, with its paired bootstrap interval.
+    """AUROC of the first method minus that of the second on the same images, with a paired bootstrap interval.
 
-    Good and defective images are drawn anew separately (stratified), each with replacement and as many as there are;
-    both methods are scored on every draw. labels: (N,) 0 good, 1 defective. first, second: scores (N,), or (runs, N):
-    then the mean AUROC of the runs (seeds, or the methods of a family) is compared.
-    The interval says nothing about other seeds or training images, and is too narrow with few images: where both
-    separate perfectly it is (0, 0). Raises InputError as `win_matrix` does, and for a level outside (0, 1) or no draw.
+    Good and defective images are resampled separately (stratified), with replacement and in their original numbers;
+    both methods are scored on every resample. The interval says nothing about other seeds or training images, and it is
+    too narrow with few images: where both methods separate perfectly it is (0, 0).
+
+    labels: (N,) 0 good, 1 defective.
+    first, second: scores (N,), or (runs, N): then the mean AUROC of the runs (seeds, or the methods of a family) is
+        compared.
+    level: of the interval, in (0, 1).
+    draws: number of resamples.
+    seed: of the resampling.
+    Raises InputError as `win_matrix` does, and for a level outside (0, 1) or fewer than 1 draw.
     """
     wins = [
         np.mean([win_matrix(labels, run) for run in np.atleast_2d(np.asarray(scores, dtype=float))], axis=0)
@@ -73,7 +92,7 @@ def auroc_difference(
     ]
     difference = wins[0] - wins[1]  # (defective, good)
     rng = _checked_generator(level, draws, seed)
-    defective, good = (_times_drawn(rng, draws, count) for count in difference.shape)
+    defective, good = (_resample_counts(rng, draws, count) for count in difference.shape)
     values = np.einsum("rd,dg,rg->r", defective, difference, good, optimize=True) / difference.size
     return _interval(difference.mean(), values, level)
 
@@ -81,36 +100,42 @@ def auroc_difference(
 def mean_difference(
     first: ArrayLike, second: ArrayLike, level: float = 0.95, draws: int = 2000, seed: int = 0
 ) -> Difference:
-    """Mean of the first minus mean of the second over the same images, with its paired bootstrap interval.
+    """Mean of the first minus mean of the second over the same images, with a paired bootstrap interval.
 
-    first, second: (N,) finite values, the same images in the same order. Raises InputError where the lengths differ or
-    are 0, and for a level outside (0, 1) or no draw.
+    first, second: (N,) finite values of the same images in the same order.
+    level: of the interval, in (0, 1).
+    draws: number of resamples.
+    seed: of the resampling.
+    Raises InputError where the lengths differ or are 0, and for a level outside (0, 1) or fewer than 1 draw.
     """
     first, second = finite_scores(first), finite_scores(second)
     if first.ndim != 1 or first.shape != second.shape or not len(first):
-        raise InputError(f"values {first.shape} and {second.shape} cannot be paired; give one of each an image.")
+        raise InputError(f"values {first.shape} and {second.shape} cannot be paired; give two values per image.")
     gaps = first.astype(float) - second
-    drawn = _times_drawn(_checked_generator(level, draws, seed), draws, len(gaps))
-    return _interval(gaps.mean(), drawn @ gaps / len(gaps), level)
+    counts = _resample_counts(_checked_generator(level, draws, seed), draws, len(gaps))
+    return _interval(gaps.mean(), counts @ gaps / len(gaps), level)
 
 
 def ranks(values: ArrayLike) -> np.ndarray:
-    """(data sets, methods) values -> ranks in each row: 1 for the highest, equals share the mean of their places.
+    """Ranks in each row, 1 for the highest value; equal values get the mean of their ranks.
 
-    Raises InputError on values that are not finite: a method without a value on a data set has no rank there.
+    values: (data sets, methods).
+    Raises InputError for values that are not finite: a method without a value on a data set has no rank there.
     """
     values = np.asarray(values, dtype=float)
     if values.ndim != 2 or not np.isfinite(values).all():
         raise InputError(
-            "Ranks need a table (data sets, methods) without gaps; leave out what is missing, see `complete_block`."
+            "Ranks need a table (data sets, methods) without gaps; leave rows or columns out, see `complete_block`."
         )
     return stats.rankdata(-values, axis=1)
 
 
 def friedman(values: ArrayLike) -> Friedman:
-    """Friedman's test of 'all methods are equally good' on (data sets, methods) values, corrected for ties.
+    """Friedman's test of 'all methods are equally good', corrected for ties.
 
-    Both forms are approximations that want more than ten data sets or five methods (Demšar 2006).
+    Both forms are approximations that need more than ten data sets or five methods (Demšar 2006).
+
+    values: (data sets, methods).
     Raises InputError as `ranks` does, and for fewer than 3 methods or 2 data sets.
     """
     table = ranks(values)
@@ -126,29 +151,34 @@ def friedman(values: ArrayLike) -> Friedman:
 
 
 def critical_difference(methods: int, sets: int, alpha: float = 0.05) -> float:
-    """Nemenyi's critical difference: average ranks nearer to each other than this are not told apart (Demšar, eq. 6).
+    """Nemenyi's critical difference: average ranks that differ by less are not significantly different (Demšar, eq. 6).
 
-    methods, sets: how many were ranked, and on how many data sets. alpha: chance of even one false difference in all
-    pairs. Raises InputError for fewer than 2 methods or 1 data set, and for alpha outside (0, 1).
+    methods: number of methods.
+    sets: number of data sets.
+    alpha: probability of at least one false difference among all pairs.
+    Raises InputError for fewer than 2 methods or 1 data set, and for alpha outside (0, 1).
     """
     if methods < 2 or sets < 1 or not 0 < alpha < 1:
         raise InputError(
             f"A critical difference needs 2 methods, 1 data set and alpha in (0, 1), not {methods}, {sets} and {alpha}."
         )
-    # Demšar's q is the quantile of the Studentized range for infinite degrees of freedom over the root of 2.
+    # Demšar's q: the quantile of the Studentized range for infinite degrees of freedom, divided by the root of 2.
     q = float(stats.studentized_range.ppf(1 - alpha, methods, np.inf)) / np.sqrt(2)
     return q * np.sqrt(methods * (methods + 1) / (6 * sets))
 
 
 def groups(average: Sequence[float], difference: float) -> list[tuple[int, int]]:
-    """Largest runs of methods that are not told apart, as (first, last) places in the order of rising average rank.
+    """Maximal groups of methods without a significant difference, as (first, last) positions among sorted ranks.
 
-    average: rising average ranks; difference: the critical one. Runs of one method are left out, as are runs inside
-    larger ones. Raises InputError where the ranks do not rise.
+    Groups of one method are left out, as are groups inside larger ones.
+
+    average: average ranks in ascending order.
+    difference: the critical difference.
+    Raises InputError where the ranks are not in ascending order.
     """
     average = np.asarray(average, dtype=float)
     if (np.diff(average) < 0).any():
-        raise InputError("Average ranks must rise; sort them first.")
+        raise InputError("Average ranks must be in ascending order; sort them first.")
     found: list[tuple[int, int]] = []
     for first, rank in enumerate(average):
         last = int(np.flatnonzero(average - rank < difference)[-1])
@@ -158,27 +188,33 @@ def groups(average: Sequence[float], difference: float) -> list[tuple[int, int]]
 
 
 def sign_test(first: ArrayLike, second: ArrayLike) -> tuple[int, int, float]:
-    """Two-sided sign test over data sets: (data sets where the first is higher, where the second is, p).
+    """Two-sided sign test over data sets.
 
-    first, second: (n,) finite values, one a data set. Equals are left out. With n data sets p cannot fall below
-    2 ** (1 - n): five say nothing at a level of 0.05. Raises InputError where the lengths differ.
+    Ties are left out. With n data sets p cannot fall below 2 ** (1 - n): five are too few for a level of 0.05.
+
+    first, second: (n,) finite values, one per data set.
+    Returns (number of data sets where the first is higher, number where the second is higher, p).
+    Raises InputError where the lengths differ.
     """
     first, second = finite_scores(first), finite_scores(second)
     if first.ndim != 1 or first.shape != second.shape:
-        raise InputError(f"values {first.shape} and {second.shape} cannot be paired; give one of each a data set.")
+        raise InputError(f"values {first.shape} and {second.shape} cannot be paired; give two values per data set.")
     wins, losses = int((first > second).sum()), int((first < second).sum())
     return wins, losses, float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
 
 
-def complete_block(known: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Which rows and columns to keep so that no gap is left: (row numbers, column numbers).
+def complete_block(present: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns to keep so that no gap is left.
 
-    known: (rows, columns) bool. As long as there is a gap, the row or column with the largest share of gaps goes; among
-    equals a column before a row, the last before the first. No search for the largest block, but easy to say.
+    While there is a gap, the row or column with the largest fraction of gaps is removed; among equals a column before a
+    row, and the last before the first. This need not find the largest block, but it is a simple rule.
+
+    present: (rows, columns) bool, False in gaps.
+    Returns (row numbers, column numbers).
     """
-    known = np.asarray(known, dtype=bool)
-    rows, columns = np.arange(known.shape[0]), np.arange(known.shape[1])
-    while len(rows) and len(columns) and not (kept := known[np.ix_(rows, columns)]).all():
+    present = np.asarray(present, dtype=bool)
+    rows, columns = np.arange(present.shape[0]), np.arange(present.shape[1])
+    while len(rows) and len(columns) and not (kept := present[np.ix_(rows, columns)]).all():
         row_gaps, column_gaps = 1 - kept.mean(axis=1), 1 - kept.mean(axis=0)
         if column_gaps.max() >= row_gaps.max():
             columns = np.delete(columns, len(columns) - 1 - column_gaps[::-1].argmax())
@@ -189,15 +225,15 @@ def complete_block(known: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
 
 def _checked_generator(level: float, draws: int, seed: int) -> np.random.Generator:
     if not 0 < level < 1 or draws < 1:
-        raise InputError(f"level must lie between 0 and 1 and draws be at least 1, not {level} and {draws}.")
+        raise InputError(f"level must be between 0 and 1 and draws at least 1, not {level} and {draws}.")
     return np.random.default_rng(seed)
 
 
-def _times_drawn(rng: np.random.Generator, draws: int, count: int) -> np.ndarray:
-    """(draws, count) float64: how often each of `count` images is in each draw of `count` with replacement."""
+def _resample_counts(rng: np.random.Generator, draws: int, count: int) -> np.ndarray:
+    """(draws, count) float64: how often each of `count` images is in each resample (with replacement)."""
     return rng.multinomial(count, np.full(count, 1 / count), size=draws).astype(float)
 
 
-def _interval(value: float, drawn: np.ndarray, level: float) -> Difference:
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+def _interval(value: float, resampled: np.ndarray, level: float) -> Difference:
+    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
     return Difference(float(value), float(low), float(high))

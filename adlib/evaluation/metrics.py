@@ -1,8 +1,8 @@
-"""The field's metrics, of images and of pixels: exact under ties, None ('not available') where undefined (chapter 01).
+"""Image and pixel metrics: exact under ties, None ('not available') where undefined (chapter 01).
 
 AUROC, average precision (AP), F1-max (an oracle: its threshold is chosen on the test set) and AUPRO, the area under the
 per-region overlap (Bergmann et al., "The MVTec Anomaly Detection Dataset", IJCV 2021). Scores: higher means more
-anomalous. Labels and masks: 0 good, 1 defective. The counting behind all of them is in `adlib.evaluation.counts`.
+anomalous. Labels and masks: 0 good, 1 defective. The counting is in `adlib.evaluation.counts`.
 """
 
 from collections.abc import Iterable
@@ -22,9 +22,11 @@ _MISSING = object()
 
 
 def image_metrics(labels: ArrayLike, scores: ArrayLike) -> dict[str, float | None]:
-    """AUROC, AP and F1-max of image scores, as {"image_auroc", "image_ap", "image_f1max"}, each in [0, 1].
+    """AUROC, AP and F1-max of image scores.
 
-    labels: (N,) 0 good, 1 defective. scores: (N,) finite. Every value is None unless both classes are present.
+    labels: (N,) 0 good, 1 defective.
+    scores: (N,) finite.
+    Returns {"image_auroc", "image_ap", "image_f1max"}, each in [0, 1], or None unless both classes are present.
     Raises InputError for NaN or infinite scores, different lengths and other labels.
     """
     good, defective = _by_class(labels, scores)
@@ -38,23 +40,24 @@ def image_metrics(labels: ArrayLike, scores: ArrayLike) -> dict[str, float | Non
 def pixel_metrics(
     maps: Iterable[ArrayLike], masks: Iterable[ArrayLike | None] | None, fpr_limit: float = 0.3
 ) -> dict[str, float | None]:
-    """Pixel AUROC, AP, F1-max and AUPRO, as {"pixel_auroc", "pixel_ap", "pixel_f1max", "aupro"}, each in [0, 1].
+    """Pixel AUROC, AP, F1-max and AUPRO, exact for float32 and float64.
 
-    maps: for each test image, good ones included, an anomaly map (H_i, W_i) of finite values; sizes may differ. Any
-    iterable, gone through once. masks: for each map a mask of its size, 0 good, 1 defective (all 0 for a good image).
-    fpr_limit: where AUPRO stops, in (0, 1]; 0.3 is the field's.
-
-    AUPRO: at a threshold, the overlap of a defect component (8 neighbours) is the share of its pixels whose score
+    AUPRO: at a threshold, the overlap of a defect component (8 neighbours) is the fraction of its pixels whose score
     reaches the threshold. The mean overlap of the components of all images, against the false-positive rate over the
     good pixels of all images, has a point for each distinct score, starts at (0, 0) and is linear between points. The
     area under it from rate 0 to exactly `fpr_limit`, divided by `fpr_limit`, is the AUPRO.
+    Memory in addition to the maps: two to four times theirs.
 
-    Every value is None ('not available') where masks are missing (`masks` or one of them is None), and where no pixel
-    is defective or none is good. Exact for float32 and float64. Memory besides the maps: two to four times theirs.
+    maps: for each test image, including good images, an anomaly map (H_i, W_i) of finite values; sizes may differ. Any
+        iterable, used once.
+    masks: for each map a mask of its size, 0 good, 1 defective (all 0 for a good image).
+    fpr_limit: upper limit of AUPRO's false-positive rate, in (0, 1]; 0.3 is usual.
+    Returns {"pixel_auroc", "pixel_ap", "pixel_f1max", "aupro"}, each in [0, 1]. Every value is None ('not available')
+    where masks are missing (`masks` or one of them is None), and where no pixel is defective or none is good.
     Raises InputError for NaN or infinite values, sizes or numbers that differ, and masks with other values.
     """
     if not 0 < fpr_limit <= 1:
-        raise InputError(f"fpr_limit must lie in (0, 1], not {fpr_limit}; the usual value is 0.3.")
+        raise InputError(f"fpr_limit must be in (0, 1], not {fpr_limit}; the usual value is 0.3.")
     if masks is None:
         return dict.fromkeys(PIXEL_METRICS)
     good, defective, weights = [], [], []  # weights: 1 / the size of the component that a defective pixel belongs to
@@ -70,7 +73,7 @@ def pixel_metrics(
             defective.append(values[is_defect])
             weights.append(_component_weights(is_defect))
         else:
-            good.append(values.flatten())  # a copy: a generator of maps may use its buffer again
+            good.append(values.flatten())  # a copy: a generator of maps may reuse its buffer
     if not defective or not any(block.size for block in good):
         return dict.fromkeys(PIXEL_METRICS)
 
@@ -90,13 +93,16 @@ def pixel_metrics(
 
 
 def f1max(labels: ArrayLike, scores: ArrayLike) -> tuple[float, float] | tuple[None, None]:
-    """The largest F1 of any threshold, and that threshold: an oracle, for it is chosen on the labels that it judges.
+    """The largest F1 of any threshold, and that threshold: an oracle, since it is chosen on the test labels.
 
-    labels: (N,) 0 good, 1 defective. scores: (N,) finite.
+    For a threshold to use in practice, see `conformal_threshold`.
+
+    labels: (N,) 0 good, 1 defective.
+    scores: (N,) finite.
     Returns (F1, threshold) such that `decide(scores, threshold)`, that is score > threshold, has this F1: the threshold
     is the highest score still called good (or the next number below all scores, where all are called defective). Among
-    equals the highest threshold. (None, None) unless both classes are present.
-    For a threshold that may be used, see `conformal_threshold`. Raises InputError as `image_metrics` does.
+    equal F1 values it is the highest threshold. (None, None) unless both classes are present.
+    Raises InputError as `image_metrics` does.
     """
     good, defective = _by_class(labels, scores)
     if not len(good) or not len(defective):
@@ -109,25 +115,28 @@ def f1max(labels: ArrayLike, scores: ArrayLike) -> tuple[float, float] | tuple[N
 
 
 def accuracy_at(labels: ArrayLike, scores: ArrayLike, threshold: float) -> dict[str, float | None]:
-    """What the decision score > threshold is worth, as {"accuracy", "recall", "false_alarm_rate", "precision"}.
+    """Quality of the decision score > threshold.
 
-    labels: (N,) 0 good, 1 defective. scores: (N,) finite.
-    accuracy: share of images judged rightly. recall: share of the defective images called defective. false_alarm_rate:
-    share of the good images called defective. precision: share of those called defective that are.
-    A share of nothing is None. Raises InputError as `image_metrics` and `decide` do.
+    labels: (N,) 0 good, 1 defective.
+    scores: (N,) finite.
+    threshold: not NaN.
+    Returns {"accuracy", "recall", "false_alarm_rate", "precision"}: the fraction of images classified correctly, of the
+    defective images called defective, of the good images called defective, and of the images called defective that are
+    defective. A fraction with denominator 0 is None.
+    Raises InputError as `image_metrics` and `decide` do.
     """
     good, defective = _by_class(labels, scores)
     found = int(np.count_nonzero(decide(defective, threshold)))
     alarms = int(np.count_nonzero(decide(good, threshold)))
 
-    def share(part: int, whole: int) -> float | None:
+    def fraction(part: int, whole: int) -> float | None:
         return part / whole if whole else None
 
     return {
-        "accuracy": share(found + len(good) - alarms, len(good) + len(defective)),
-        "recall": share(found, len(defective)),
-        "false_alarm_rate": share(alarms, len(good)),
-        "precision": share(found, found + alarms),
+        "accuracy": fraction(found + len(good) - alarms, len(good) + len(defective)),
+        "recall": fraction(found, len(defective)),
+        "false_alarm_rate": fraction(alarms, len(good)),
+        "precision": fraction(found, found + alarms),
     }
 
 
@@ -139,17 +148,23 @@ def bootstrap_interval(
     draws: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float] | tuple[None, None]:
-    """Percentile bootstrap interval of an image metric (Efron & Tibshirani 1993): how much is chance of the test set.
+    """Percentile bootstrap interval of an image metric (Efron & Tibshirani 1993): its variation over test sets.
 
-    Good and defective images are drawn anew separately (stratified), each with replacement and as many as there are.
-    labels: (N,) 0 good, 1 defective. scores: (N,) finite. metric: one of IMAGE_METRICS. level: in (0, 1).
-    Returns (low, high); (None, None) unless both classes are present. It says nothing about another choice of shots or
-    seed, and a perfect separation gives (1, 1) however few the images are.
+    Good and defective images are resampled separately (stratified), with replacement and in their original numbers. The
+    interval says nothing about other shots or seeds, and perfect separation gives (1, 1) for any number of images.
+
+    labels: (N,) 0 good, 1 defective.
+    scores: (N,) finite.
+    metric: one of IMAGE_METRICS.
+    level: of the interval, in (0, 1).
+    draws: number of resamples.
+    seed: of the resampling.
+    Returns (low, high); (None, None) unless both classes are present.
     Raises InputError as `image_metrics` does, for an unknown metric, a level outside (0, 1) and fewer than 1 draw.
     """
     check_choice("image metric", metric, IMAGE_METRICS)
     if not 0 < level < 1 or draws < 1:
-        raise InputError(f"level must lie between 0 and 1 and draws be at least 1, not {level} and {draws}.")
+        raise InputError(f"level must be between 0 and 1 and draws at least 1, not {level} and {draws}.")
     good, defective = _by_class(labels, scores)
     if not len(good) or not len(defective):
         return None, None
@@ -158,12 +173,12 @@ def bootstrap_interval(
     rng = np.random.default_rng(seed)
 
     def resampled(places: np.ndarray, rows: int) -> np.ndarray:
-        """(rows, distinct) int64: how often each draw holds each distinct score."""
-        drawn = places[rng.integers(len(places), size=(rows, len(places)))]
-        drawn += np.arange(rows)[:, None] * len(distinct)
-        return np.bincount(drawn.ravel(), minlength=rows * len(distinct)).reshape(rows, len(distinct))
+        """(rows, distinct) int64: how often each resample holds each distinct score."""
+        resample = places[rng.integers(len(places), size=(rows, len(places)))]
+        resample += np.arange(rows)[:, None] * len(distinct)
+        return np.bincount(resample.ravel(), minlength=rows * len(distinct)).reshape(rows, len(distinct))
 
-    rows = max(1, 2_000_000 // (len(good) + len(defective)))  # draws at a time: some 16 MB a table
+    rows = max(1, 2_000_000 // (len(good) + len(defective)))  # resamples at a time: some 16 MB per table
     values = []
     for start in range(0, draws, rows):
         size = min(rows, draws - start)
@@ -190,25 +205,27 @@ def _by_class(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndar
     if label.ndim != 1 or label.shape != score.shape:
         raise InputError(f"labels {label.shape} and scores {score.shape} must both be (N,), one for every image.")
     if not np.isin(label, (0, 1)).all():
-        raise InputError("labels may only be 0 (good) and 1 (defective); translate other labels first.")
+        raise InputError("labels must be 0 (good) or 1 (defective); convert other labels first.")
     return score[label == 0], score[label == 1]
 
 
 def _checked_pair(anomaly_map: ArrayLike, mask: ArrayLike, index: int) -> tuple[np.ndarray, np.ndarray]:
     """One map as floats and its mask as bool, both (H, W); index names them in errors."""
-    values, given = finite_scores(anomaly_map, f"maps[{index}]"), np.asarray(mask)
-    if values.ndim != 2 or values.shape != given.shape:
+    values, mask_values = finite_scores(anomaly_map, f"maps[{index}]"), np.asarray(mask)
+    if values.ndim != 2 or values.shape != mask_values.shape:
         raise InputError(
-            f"maps[{index}] is {values.shape} and masks[{index}] is {given.shape}; both must be (H, W) of one size."
+            f"maps[{index}] is {values.shape} and masks[{index}] is {mask_values.shape}; both must be (H, W), equal."
         )
-    is_defect = given.astype(bool)
-    if not np.array_equal(is_defect, given):
-        raise InputError(f"masks[{index}] may only hold 0 (good) and 1 (defective); take mask > 0 if it is 0 and 255.")
+    is_defect = mask_values.astype(bool)
+    if not np.array_equal(is_defect, mask_values):
+        raise InputError(
+            f"masks[{index}] must hold only 0 (good) and 1 (defective); use mask > 0 if it holds 0 and 255."
+        )
     return values, is_defect
 
 
 def _component_weights(is_defect: np.ndarray) -> np.ndarray:
-    """1 / the size of its component (8 neighbours), for each defective pixel in row-major order."""
+    """1 / the size of the component (8 neighbours) of each defective pixel, in row-major order."""
     rows, columns = np.flatnonzero(is_defect.any(axis=1)), np.flatnonzero(is_defect.any(axis=0))
     box = is_defect[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]  # most of a mask is empty
     components = ndimage.label(box, structure=np.ones((3, 3)))[0][box]

@@ -1,15 +1,15 @@
-"""Thresholds that keep a promise: split conformal prediction on held-out good images (chapter 01).
+"""Thresholds with a guarantee: split conformal prediction on held-out good images (chapter 01).
 
-Where nothing can be held out, each reference is scored by a detector that learned from the others. That threshold is
-the jackknife's, which has no guarantee for finite samples in general (Barber, Candès, Ramdas & Tibshirani, "Predictive
-inference with the jackknife+", Annals of Statistics 49 (2021)). Theirs, 2a, carries over to it where adding a
-reference can only lower a score, as with a distance to the nearest of them: a new image beyond the threshold then also
-beats as many leave-one-out scores of the detectors without each reference, and no more than 2a(n + 1) - 1 of n + 1
-images can do that to the others.
+Where no image can be held out, each reference is scored by a detector fitted to the others. That threshold is the
+jackknife's, which has no guarantee for finite samples in general (Barber, Candès, Ramdas & Tibshirani, "Predictive
+inference with the jackknife+", Annals of Statistics 49 (2021)). Their guarantee, 2a, holds for it where adding a
+reference can only lower a score, as with a distance to the nearest reference: a new image above the threshold then also
+exceeds as many leave-one-out scores of the detectors without each reference, and at most 2a(n + 1) - 1 of n + 1 images
+can do that to the others.
 
 Vovk, Gammerman & Shafer, "Algorithmic Learning in a Random World" (2005); as a test for outliers: Bates, Candès, Lei,
 Romano & Sesia, "Testing for outliers with conformal p-values", Annals of Statistics 51 (2023). A threshold tuned on the
-test set promises nothing; the oracle of that kind is `adlib.evaluation.f1max`, and says so.
+test set has no guarantee; `adlib.evaluation.f1max` is such an oracle.
 """
 
 import math
@@ -23,25 +23,27 @@ from adlib.errors import InputError
 _ROUNDING = 1e-9
 
 SPLIT, LEAVE_ONE_OUT = "split conformal", "leave-one-out"
-# What a threshold promises, by how its good scores were made; {rate} and {twice} are shares.
+# The guarantee of a threshold, by how its good scores were made; {rate} and {twice} are rates.
 GUARANTEES = {
     SPLIT: (
-        "Promise (split conformal): a new good image, taken as these were, exceeds it with probability of at most "
-        "{rate}, averaged over which images happened to be held out; nothing is promised about defects."
+        "Guarantee (split conformal): a new good image taken under the same conditions exceeds the threshold with "
+        "probability at most {rate}, averaged over the choice of held-out images; there is no guarantee about defects."
     ),
     LEAVE_ONE_OUT: (
-        "No exact promise (leave-one-out, the jackknife): about {rate} of new good images are expected to exceed it, "
-        "and {twice} is the bound in the worst case where scores can only fall as references are added (jackknife+), "
-        "as AnomalyDINO's do; for other detectors there is none. Good images kept out of the references would give one."
+        "No exact guarantee (leave-one-out, the jackknife): about {rate} of new good images are expected to exceed the "
+        "threshold; {twice} is the bound in the worst case if adding references can only lower scores (jackknife+), "
+        "as for AnomalyDINO; other detectors have no bound. Good images held out from the references give a guarantee."
     ),
 }
 
 
 def finite_scores(scores: ArrayLike, name: str = "scores") -> np.ndarray:
-    """`scores` as a float array of any shape: float32 and float64 as they are, other real numbers as float64.
+    """Scores as a float array of any shape: float32 and float64 unchanged, other real numbers as float64.
 
-    Raises InputError, naming `name`, where a value is NaN, infinite or no real number: NaN compares as 'good' with
-    everything, so it must not get as far as a comparison.
+    scores: any shape.
+    name: name of the scores in messages.
+    Raises InputError where a value is NaN, infinite or not a real number. NaN would compare as 'good' with any
+    threshold, so it must not reach a comparison.
     """
     array = np.asarray(scores)
     if array.size and array.dtype.kind not in "biuf":
@@ -50,30 +52,29 @@ def finite_scores(scores: ArrayLike, name: str = "scores") -> np.ndarray:
         array = array.astype(np.float64)
     if not np.isfinite(array).all():
         bad = int(np.count_nonzero(~np.isfinite(array)))
-        raise InputError(f"{name} holds {bad} NaN or infinite values; look for them where the scores are made.")
+        raise InputError(f"{name} holds {bad} NaN or infinite values; check how the scores are computed.")
     return array
 
 
 def conformal_threshold(good_scores: ArrayLike, false_alarm_rate: float) -> float:
-    """The threshold that raises false alarms on at most a share `false_alarm_rate` of good images.
+    """The threshold with false alarms on at most a fraction `false_alarm_rate` of good images.
+
+    The guarantee holds for every n and every detector: if the n held-out images and a new good image are exchangeable
+    (sampled alike, in no particular order), the probability that the new image's score exceeds the threshold is at most
+    a, and at least a - 1 / (n + 1) where no two scores tie. The probability is marginal, over the sampling of the
+    held-out images AND the new image: for one fixed set of held-out images, the rate over all future images scatters
+    around it (for continuous scores it follows a Beta distribution, which narrows as n grows).
 
     good_scores: (n,) image scores of n good images that were in no way used to fit the detector.
     false_alarm_rate: a, in (0, 1).
-    Returns the ceil((n + 1)(1 - a))-th smallest of them; `decide` then calls a score above it defective.
-
-    The guarantee holds for every n and every detector: if the n held-out images and a new good image are exchangeable
-    (drawn alike, in no order that matters), the probability that the new image's score exceeds the threshold is at most
-    a, and at least a - 1 / (n + 1) where no two scores tie. The probability is marginal, over the draw of the held-out
-    images AND the new one: for one fixed set of them, the rate over all future images scatters around it (for
-    continuous scores it follows a Beta distribution, which narrows as n grows).
-
+    Returns the ceil((n + 1)(1 - a))-th smallest score; `decide` then calls a score above it defective.
     Raises InputError where n is too small for that rate (the rank would exceed n), and for NaN or infinite scores.
     """
     scores = finite_scores(good_scores, "good_scores")
     if scores.ndim != 1:
         raise InputError(f"good_scores must be one score for each good image, (n,), not of shape {scores.shape}.")
     if not 0 < false_alarm_rate < 1:
-        raise InputError(f"false_alarm_rate must lie between 0 and 1, not {false_alarm_rate}; 0.05 means 1 in 20.")
+        raise InputError(f"false_alarm_rate must be between 0 and 1, not {false_alarm_rate}; 0.05 means 1 in 20.")
     n = len(scores)
     rank = max(1, math.ceil((n + 1) * (1 - false_alarm_rate) - _ROUNDING))
     if rank > n:
@@ -86,8 +87,9 @@ def conformal_threshold(good_scores: ArrayLike, false_alarm_rate: float) -> floa
 
 
 def smallest_false_alarm_rate(n: int) -> float:
-    """The smallest rate that `conformal_threshold` can promise with n held-out good images: 1 / (n + 1).
+    """The smallest rate that `conformal_threshold` can guarantee with n held-out good images: 1 / (n + 1).
 
+    n: number of held-out good images.
     Raises InputError if n < 1.
     """
     if n < 1:
@@ -96,9 +98,11 @@ def smallest_false_alarm_rate(n: int) -> float:
 
 
 def decide(scores: ArrayLike, threshold: float) -> np.ndarray:
-    """True where a score lies above the threshold ('defective'); a score equal to it is good.
+    """True where a score is above the threshold ('defective'); a score equal to it is good.
 
-    scores: any shape, image scores or an anomaly map. Returns bool of the same shape.
+    scores: any shape, image scores or an anomaly map.
+    threshold: not NaN.
+    Returns bool of the same shape.
     Raises InputError for NaN or infinite scores and for a threshold that is NaN.
     """
     if math.isnan(threshold):

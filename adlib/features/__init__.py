@@ -1,4 +1,4 @@
-"""Features of images: frozen backbones and their weights, patches, and the cache on disk."""
+"""Image features: frozen backbones and their weights, patches, and the cache on disk."""
 
 from adlib.features.backbones import BACKBONES, Backbone, load_backbone
 from adlib.features.cache import TensorCache

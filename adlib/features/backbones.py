@@ -1,8 +1,8 @@
-"""Frozen pretrained networks behind one face: images in, named feature maps out.
+"""Frozen pretrained networks with one interface: images in, named feature maps out.
 
-Architectures are timm's; the weights are the ones the papers used (torchvision's first ImageNet weights for the ResNets
-of PatchCore, Meta's DINOv2 for AnomalyDINO). Where weights come from is in `weights.py`, what a vision transformer does
-with its tokens in `vit.py`. Chapter 06 looks at the maps.
+Architectures are timm's; the weights are those of the papers (torchvision's first ImageNet weights for the ResNets of
+PatchCore, Meta's DINOv2 for AnomalyDINO). `weights.py` finds the weights, `vit.py` turns the tokens of a vision
+transformer into maps. Chapter 06 shows the maps.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 @dataclass(frozen=True)
 class _Spec:
-    """What has to be known of a network before it is built."""
+    """Properties of a network that are needed before it is built."""
 
     architecture: str  # timm's name
     published: Published
@@ -53,7 +53,7 @@ class _Spec:
 def _resnet(name: str, file: str, repository: str, expansion: int) -> _Spec:
     layers = [f"layer{stage}" for stage in range(1, 5)]
     url = f"https://download.pytorch.org/models/{file}"
-    digest = file.rpartition("-")[2].removesuffix(".pth")  # torchvision puts the first 8 digits into the name
+    digest = file.rpartition("-")[2].removesuffix(".pth")  # torchvision's file names hold the first 8 digits
     return _Spec(
         architecture=name,
         published=Published(name, file, url, repository, digest),
@@ -120,7 +120,7 @@ def _dinov2(size: str, long: str, dim: int, depth: int, registers: bool) -> _Spe
 
 
 def _on_hugging_face(repository: str) -> tuple[str, str]:
-    """File name here and URL of a repository's weights, which are all called `model.safetensors` there."""
+    """Local file name and URL of a repository's weights, which are all called `model.safetensors` on the hub."""
     url = f"https://huggingface.co/{repository}/resolve/main/model.safetensors"
     return repository.rpartition("/")[2] + ".safetensors", url
 
@@ -152,13 +152,19 @@ BACKBONES: tuple[str, ...] = tuple(_SPECS)
 
 
 class Backbone(nn.Module):
-    """A frozen network and what has to be known to use it; made by `load_backbone`.
+    """A frozen network and its properties; made by `load_backbone`.
 
-    name: its registry name. kind: "cnn" or "vit". layers: all layers it has, from shallow to deep.
-    default_layers: those used where none are named. strides, dims: input pixels per map cell, and channels, of each
-    layer. patch_multiple: input sides must be multiples of it. mean, std: the normalisation of RGB in [0, 1] that
-    `forward` applies. precision: what it computes in. weights_sha256, weights_source: what the weights are, and where
-    they came from ("file", "package <name>", "hub").
+    name: its registry name.
+    kind: "cnn" or "vit".
+    layers: all its layers, from shallow to deep.
+    default_layers: the layers used where none are named.
+    strides: layer -> input pixels per map cell.
+    dims: layer -> channels.
+    patch_multiple: input sides must be multiples of it.
+    mean, std: the normalisation of RGB in [0, 1] that `forward` applies.
+    precision: "float32" or "bfloat16", the precision of its computations.
+    weights_sha256: sha256 of the weights' file.
+    weights_source: where the weights came from ("file", "package <name>", "hub").
     """
 
     def __init__(self, name: str, network: nn.Module, layers: tuple[str, ...], weights: FoundWeights, precision: str):
@@ -185,26 +191,28 @@ class Backbone(nn.Module):
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "Backbone":
-        """Stays in evaluation mode, also as part of a network that trains: its batch norms must not move."""
+        """Stay in evaluation mode, also inside a network that is trained: batch norms must not change."""
         return super().train(False)
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device of the network."""
         return self._mean.device
 
     def forward(self, images: Tensor, layers: Sequence[str] | None = None) -> dict[str, Tensor]:
-        """Feature maps of some layers (None: the default layers), computed no deeper than the deepest of them.
+        """Feature maps of some layers, computed no deeper than the deepest of them.
 
-        images: (B, 3, H, W) float RGB in [0, 1], not normalised; a "vit" needs H and W to be multiples of
-        `patch_multiple`. Returns {layer: (B, C, h, w)} in the order asked for, float32 on the backbone's device, with
-        h = H / stride rounded up. Layers of a "vit": "block<n>" = patch tokens after the n-th block without the final
-        norm, "norm" = patch tokens after the final norm. The maps carry no gradient but may enter a loss.
+        images: (B, 3, H, W) float RGB in [0, 1], not normalised. A "vit" needs H and W to be multiples of
+            `patch_multiple`.
+        layers: names of layers; None for the default layers. A "vit" has "block<n>", the patch tokens after the n-th
+            block without the final norm, and "norm", the patch tokens after the final norm.
+        Returns {layer: (B, C, h, w)} in the requested order, float32 on the backbone's device, with h = H / stride
+        rounded up. The maps carry no gradient but may enter a loss.
         Raises InputError for another shape or dtype, for sides that do not fit, and for unknown layers.
         """
         layers = self.check_layers(self.default_layers if layers is None else layers)
         self._check_images(images)
-        # Autocast is as fast here as casting the weights, and its maps are nearer to the float32 ones.
+        # Autocast is as fast here as casting the weights, and its maps are closer to those of float32.
         low = self.precision != "float32"
         precision = torch.autocast(self.device.type, PRECISIONS[self.precision]) if low else nullcontext()
         with torch.inference_mode(), precision:
@@ -213,11 +221,11 @@ class Backbone(nn.Module):
                 maps = self.network(images.contiguous(memory_format=torch.channels_last), layers)
             else:
                 maps = self._vit(images, layers)
-        # Tensors born in inference mode cannot enter a loss; a copy made outside of it can.
+        # Tensors created in inference mode cannot enter a loss; a copy made outside of it can.
         return {layer: torch.empty(maps[layer].shape, device=self.device).copy_(maps[layer]) for layer in layers}
 
     def check_layers(self, layers: Sequence[str]) -> tuple[str, ...]:
-        """`layers` as a tuple. Raises InputError if there is none or one this backbone does not have."""
+        """`layers` as a tuple. Raises InputError if it is empty or holds a layer that this backbone does not have."""
         if isinstance(layers, str) or not layers:
             raise InputError(f"Backbone {self.name} needs a list of layers; choose from {', '.join(self.layers)}.")
         for layer in layers:
@@ -252,10 +260,13 @@ def load_backbone(
 ) -> Backbone | Pixels:
     """A pretrained, frozen network, ready to use.
 
-    name: one of `BACKBONES`, or "pixels" for none. weights: a checkpoint file (.pth or .safetensors); None seeks it as
-    `weights.py` says and downloads it only where it is nowhere on this computer. device: None takes the GPU where there
-    is one. precision: "float32", or "bfloat16", which computes in bfloat16 and still returns float32 maps.
-    A checkpoint that lacks a network's deep end will do if the default layers are whole; `layers` then ends before it.
+    A checkpoint may lack the deepest layers if the default layers are complete; `layers` then ends before them.
+
+    name: one of `BACKBONES`, or "pixels" for no network.
+    weights: a checkpoint file (.pth or .safetensors). None searches for it in the order of `weights.py` and downloads
+        it only where it is not on this computer.
+    device: None uses the GPU where there is one.
+    precision: "float32", or "bfloat16", which computes in bfloat16 and still returns float32 maps.
     Raises InputError for unknown names, and for weights that are missing or belong to another network.
     """
     if name == PIXELS:
@@ -264,23 +275,26 @@ def load_backbone(
     check_choice("precision", precision, PRECISIONS)
     spec = _SPECS[name]
     place = _device(device)
-    found = find_weights(spec.published, weights)
+    checkpoint = find_weights(spec.published, weights)
     network = _build(spec.architecture)
-    state = to_timm_layout(read_checkpoint(found.path), network.state_dict(), found.path)
-    layers = _whole_layers(spec, put_into(network, state, found.path), found.path)
-    return Backbone(name, network, layers, found, precision).to(place)
+    state = to_timm_layout(read_checkpoint(checkpoint.path), network.state_dict(), checkpoint.path)
+    layers = _complete_layers(spec, put_into(network, state, checkpoint.path), checkpoint.path)
+    return Backbone(name, network, layers, checkpoint, precision).to(place)
 
 
 def untrained_stages(name: str) -> Stages:
-    """The stages of a convolutional backbone with timm's random initial weights, to be trained, on the CPU.
+    """The stages of a convolutional backbone with timm's random initial weights, on the CPU, for training.
 
-    name: one of `BACKBONES`. Raises InputError for other names and for transformers. Draws from torch's generator.
+    Uses torch's generator.
+
+    name: one of `BACKBONES`.
+    Raises InputError for other names and for transformers.
     """
     import timm
 
     if name not in _SPECS or _SPECS[name].kind != "cnn":
-        known = ", ".join(key for key, spec in _SPECS.items() if spec.kind == "cnn")
-        raise InputError(f"{name!r} is no convolutional network to train; choose from {known}.")
+        choices = ", ".join(key for key, spec in _SPECS.items() if spec.kind == "cnn")
+        raise InputError(f"{name!r} is not a convolutional network; choose from {choices}.")
     spec = _SPECS[name]
     return _stages(spec, timm.create_model(spec.architecture, num_classes=0), tuple(spec.modules))
 
@@ -301,35 +315,35 @@ def _device(device: str | torch.device | None) -> torch.device:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # torch asserts where it was built without the device
-        raise InputError(f"Device {str(device)!r} is not available here; take another, such as 'cpu'.") from error
+        raise InputError(f"Device {str(device)!r} is not available here; choose another, such as 'cpu'.") from error
     return torch.device(device)
 
 
 def _build(architecture: str) -> nn.Module:
-    """timm's network without its head, its parameters unset: random ones cost seconds and move the global generator."""
-    import timm  # late: it takes a second, and whoever only reads `BACKBONES` can do without
+    """timm's network without its head and values: random ones cost seconds and advance the global generator."""
+    import timm  # imported late: it takes a second, and reading `BACKBONES` does not need it
 
     with torch.device("meta"):
         network = timm.create_model(architecture, num_classes=0)
     if {key for key, _ in network.named_buffers()} <= network.state_dict().keys():
         return network
-    with torch.random.fork_rng(devices=[]):  # DINOv3 computes its rotary table when built; no checkpoint brings it
+    with torch.random.fork_rng(devices=[]):  # DINOv3 computes its rotary table when built; checkpoints lack it
         return timm.create_model(architecture, num_classes=0)
 
 
-def _whole_layers(spec: _Spec, missing: list[str], path: Path) -> tuple[str, ...]:
+def _complete_layers(spec: _Spec, missing: list[str], path: Path) -> tuple[str, ...]:
     """The layers before the first that lacks weights. Raises InputError if a default layer is not among them."""
-    lacking = [key for key in missing if not key.startswith(("conv_head.", "bn2."))]  # behind EfficientNet's last block
-    whole = []
+    lacking = [key for key in missing if not key.startswith(("conv_head.", "bn2."))]  # after EfficientNet's last block
+    complete = []
     for layer, module in spec.modules.items():
         if any(key.startswith(f"{module}.") for key in lacking):
             break
-        whole.append(layer)
+        complete.append(layer)
     in_layers = tuple(f"{module}." for module in spec.modules.values())
     before = [key for key in lacking if not key.startswith(in_layers)]
-    if before or not set(spec.default_layers) <= set(whole):
+    if before or not set(spec.default_layers) <= set(complete):
         raise InputError(
             f"{path} lacks weights that {spec.published.backbone} needs: {first_of(before or lacking)}; "
-            f"give the whole file {spec.published.file}."
+            f"give the complete file {spec.published.file}."
         )
-    return tuple(whole)
+    return tuple(complete)

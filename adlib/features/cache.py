@@ -1,8 +1,8 @@
-"""Features on disk, keyed by the picture's content and by everything that shaped them.
+"""Features on disk, keyed by the image's content and by everything that affects them.
 
-A file a (picture, layer): a change of any key gives another file, so an entry never has to be invalidated. A corrupt
-or half-written file is dropped and computed again; a full disk turns the cache off with one warning and the work goes
-on without it.
+There is one file per image and layer. A change of any key gives another file, so an entry never has to be invalidated.
+A corrupt or half-written file is deleted and computed again. A full disk turns the cache off with one warning, and the
+work continues without it.
 """
 
 import hashlib
@@ -25,12 +25,12 @@ from adlib.files import atomic_write
 
 
 def default_cache_folder() -> Path:
-    """`$ADLIB_CACHE`, else the user's cache folder of this platform."""
+    """`$ADLIB_CACHE`, or else the user's cache folder of this platform."""
     return Path(os.environ.get("ADLIB_CACHE") or user_cache_dir("adlib"))
 
 
 def digest(content: Mapping[str, Any]) -> str:
-    """16 hex digits that name a mapping of plain values."""
+    """16 hex digits that identify a mapping of plain values."""
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -38,7 +38,9 @@ def digest(content: Mapping[str, Any]) -> str:
 class TensorCache:
     """A folder of tensors: `get(kind, key)` and `put(kind, key, tensors)`.
 
-    kind: plain values that shaped the tensors (network, weights, preprocessing); key: what was looked at.
+    folder: where the files are; None for `features` in the default cache folder.
+    kind: name of everything that affects the tensors (network, weights, preprocessing).
+    key: name of the input.
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
@@ -46,7 +48,7 @@ class TensorCache:
         self._writable = True
 
     def get(self, kind: str, key: str) -> dict[str, Tensor] | None:
-        """The tensors stored under (kind, key), or None where there are none or the file is damaged."""
+        """The tensors stored under (kind, key), or None where there are none or their file is damaged."""
         path = self._path(kind, key)
         try:
             return load_bytes(path.read_bytes())
@@ -57,7 +59,7 @@ class TensorCache:
             return None
 
     def put(self, kind: str, key: str, tensors: Mapping[str, Tensor]) -> None:
-        """Store tensors, floats as float32; silent where the cache was turned off by an earlier failure."""
+        """Store tensors, floats as float32; does nothing once an earlier failure turned the cache off."""
         if not self._writable:
             return
         try:

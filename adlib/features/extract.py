@@ -1,4 +1,4 @@
-"""Pictures in, feature maps out: several pictures at a time, a core each, and a cache that spares the work."""
+"""Images in, feature maps out: several images in parallel, one core per image, with a cache."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adlib.data.images import content_key, picture_name, read_image, rotate
+from adlib.data.images import content_key, image_name, read_image, rotate
 from adlib.errors import InputError
 from adlib.features.backbones import Backbone
 from adlib.features.cache import TensorCache, digest
@@ -18,17 +18,19 @@ from adlib.features.pixels import PIXELS
 from adlib.parallel import one_core_each
 from adlib.progress import progress
 
-# Raise it whenever the same picture and settings come to give other features, so that old cache files are not used.
+# Raise it whenever the same image and settings give other features, so that old cache files are not used.
 FEATURES_VERSION = 2
 GPU_BATCH = 8
 
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """What the network says of one picture.
+    """Features of one image.
 
-    maps: layer -> (C, h, w) float32. frame: where the network looked. key: names the picture by its content; name:
-    for a reader, its path where it has one.
+    maps: layer -> (C, h, w) float32.
+    frame: the part of the image that the network saw.
+    key: identifies the image by its content.
+    name: name for messages; the path where the image has one.
     """
 
     maps: dict[str, Tensor]
@@ -39,7 +41,12 @@ class ImageFeatures:
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """Everything that shapes features apart from the picture itself."""
+    """Everything that affects features apart from the image and the backbone.
+
+    layers: names of the layers.
+    preprocess: how an image becomes network input.
+    window: (low, high) of `read_image`, None for none.
+    """
 
     layers: tuple[str, ...]
     preprocess: Preprocess
@@ -47,7 +54,7 @@ class FeatureSpec:
 
     def kind(self, backbone: Backbone, layer: str, angle: float) -> str:
         """The cache folder of one layer's features."""
-        shaped_by = {
+        affected_by = {
             "version": FEATURES_VERSION,
             "backbone": backbone.name,
             "weights": backbone.weights_sha256,
@@ -57,7 +64,7 @@ class FeatureSpec:
             "angle": angle,
             "layer": layer,
         }
-        return f"{backbone.name}-{layer}-{digest(shaped_by)}"
+        return f"{backbone.name}-{layer}-{digest(affected_by)}"
 
 
 def extract(
@@ -69,17 +76,24 @@ def extract(
     show_progress: bool = False,
     label: str = "features",
 ) -> Iterator[ImageFeatures]:
-    """Features of every picture at every angle, in order: all angles of the first picture, then the second's.
+    """Yield features of every image at every angle, in order: all angles of the first image, then of the second.
 
-    Every backbone has the layer "pixels": the picture as it goes in, RGB in [0, 1], which no cache keeps.
-    images: paths, PIL pictures or arrays (see `read_image`); angles: degrees, counter-clockwise, border reflected.
-    Raises InputError, with the picture's name, on the first picture that cannot be read.
+    Every backbone has the layer "pixels", the network's input as RGB in [0, 1], which is never cached.
+
+    backbone: the network.
+    images: paths, PIL images or arrays (see `read_image`).
+    spec: layers and preprocessing.
+    angles: degrees, counter-clockwise, border reflected.
+    cache: a `TensorCache`, None for none.
+    show_progress: whether to show a progress bar.
+    label: text before the bar.
+    Raises InputError, naming the image, for the first image that cannot be read, and for unknown layers.
     """
     unknown = [layer for layer in spec.layers if layer not in (*backbone.layers, PIXELS)]
     if unknown:
-        raise InputError(f"{backbone.name} has no layer {unknown[0]!r}; it offers {', '.join(backbone.layers)}.")
+        raise InputError(f"{backbone.name} has no layer {unknown[0]!r}; choose from {', '.join(backbone.layers)}.")
     views = [(image, angle) for image in images for angle in angles]
-    # A small network on one picture hardly uses two cores; two pictures on a core each do. A GPU wants them together.
+    # A small network on one image hardly uses two cores; two images on one core each do. A GPU needs a batch.
     batch = 1 if backbone.device.type == "cpu" else GPU_BATCH
     windows = [views[start : start + batch] for start in range(0, len(views), batch)]
     bar = progress(total=len(views), label=label, unit="img", show=show_progress)
@@ -101,23 +115,23 @@ class _Loaded:
     name: str
     angle: float
     frame: Frame
-    maps: dict[str, Tensor]  # what the cache held, and the pixels where they are asked for
+    maps: dict[str, Tensor]  # from the cache, and the pixels where they are requested
     pixels: Tensor | None  # network input, where anything has to be computed
 
 
 def _load(backbone: Backbone, spec: FeatureSpec, cache: TensorCache | None, image: Any, angle: float) -> _Loaded:
-    key, name = content_key(image), picture_name(image)
+    key, name = content_key(image), image_name(image)
     maps, frame = _cached(backbone, spec, cache, key, angle)
-    known = len(maps) == len(_computed(spec))
-    if known and frame is not None and PIXELS not in spec.layers:
+    cached = len(maps) == len(_computed(spec))
+    if cached and frame is not None and PIXELS not in spec.layers:
         return _Loaded(key, name, angle, frame, maps, None)
-    picture = read_image(image, window=spec.window)
+    rgb = read_image(image, window=spec.window)
     if angle:
-        picture = rotate(picture, angle)
-    pixels, frame = spec.preprocess(picture)
+        rgb = rotate(rgb, angle)
+    pixels, frame = spec.preprocess(rgb)
     if PIXELS in spec.layers:
         maps[PIXELS] = pixels
-    return _Loaded(key, name, angle, frame, maps, None if known else pixels)
+    return _Loaded(key, name, angle, frame, maps, None if cached else pixels)
 
 
 def _cached(
@@ -146,11 +160,11 @@ def _finish(
         batch = torch.stack([item.pixels for item in group]).to(backbone.device, non_blocking=True)
         outputs = backbone(batch, _computed(spec))
         for row, item in enumerate(group):
-            found = {layer: values[row].contiguous() for layer, values in outputs.items()}
-            item.maps |= found
+            computed = {layer: values[row].contiguous() for layer, values in outputs.items()}
+            item.maps |= computed
             if cache is not None:
                 frame = item.frame.as_tensor()
-                for layer, values in found.items():
+                for layer, values in computed.items():
                     cache.put(spec.kind(backbone, layer, item.angle), item.key, {"map": values, "frame": frame})
     for item in loaded:
         maps = {layer: item.maps[layer].to(backbone.device) for layer in spec.layers}

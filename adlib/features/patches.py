@@ -1,9 +1,9 @@
-"""From a picture to network input, from feature maps to patch vectors, and from patch scores back to pixels.
+"""From an image to network input, from feature maps to patch vectors, and from patch scores to pixel maps.
 
-Three small things live here because they must agree on geometry: `Preprocess` says how a picture is resized and
-cropped, `Frame` remembers where the network looked, so that every anomaly map can return to ORIGINAL pixel
-coordinates, and `patch_vectors` turns feature maps into one vector a patch (PatchCore: Roth et al. 2022, sec. 3.1;
-chapters 06 and 20; AnomalyDINO: Damm et al. 2025, sec. 3.1; chapter 21).
+Three parts that must agree on geometry: `Preprocess` resizes and crops an image, `Frame` records the part of it that
+the network saw, so that every anomaly map can be given in ORIGINAL pixel coordinates, and `patch_vectors` turns feature
+maps into one vector per patch (PatchCore: Roth et al. 2022, sec. 3.1; chapters 06 and 20; AnomalyDINO: Damm et al.
+2025, sec. 3.1; chapter 21).
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,14 @@ POOLINGS = ("mean", "official")
 
 @dataclass(frozen=True)
 class Frame:
-    """Where the network looked: sizes are (height, width) in pixels, offsets count in the resized picture."""
+    """The part of an image that the network saw. Sizes are (height, width) in pixels.
+
+    original: size of the image.
+    resized: size after resizing.
+    top, left: offset of the crop in the resized image.
+    seen: size of the network's input.
+    centred: whether it is a centre crop.
+    """
 
     original: tuple[int, int]
     resized: tuple[int, int]
@@ -35,13 +42,15 @@ class Frame:
     centred: bool
 
     def network_map(self, grid: np.ndarray, sigma: float) -> np.ndarray:
-        """Patch scores (h, w) -> float32 map of the network's input, bilinear, then a Gaussian of `sigma` pixels."""
+        """Patch scores (h, w) -> float32 map of the network's input: bilinear, then a Gaussian of `sigma` pixels."""
         return _smooth(_upsample(grid, self.seen), sigma)
 
     def original_map(self, grid: np.ndarray, sigma: float, smooth_original: bool) -> np.ndarray:
-        """Patch scores (h, w) -> float32 map in original pixels; NaN outside a centre crop, where nothing was seen.
+        """Patch scores (h, w) -> float32 map in original pixels; NaN outside a centre crop.
 
-        smooth_original: the Gaussian counts original pixels (AnomalyDINO) or the network's (PatchCore).
+        grid: patch scores.
+        sigma: standard deviation of the Gaussian, in pixels.
+        smooth_original: whether sigma is in original pixels (AnomalyDINO) or in the network's (PatchCore).
         """
         box = self.seen_box
         size = (box[2] - box[0], box[3] - box[1])
@@ -51,8 +60,8 @@ class Frame:
             inside = _upsample(self.network_map(grid, sigma), size)
         if size == self.original:
             return inside
-        # A strip lost because sides must be multiples of the patch takes its nearest neighbour's values; what a
-        # centre crop cut away was never looked at.
+        # A strip lost because sides must be multiples of the patch gets its nearest neighbour's values; what a centre
+        # crop cut away was never seen.
         filler = {"mode": "constant", "constant_values": np.nan} if self.centred else {"mode": "edge"}
         (height, width), (top, left, bottom, right) = self.original, box
         return np.pad(inside, ((top, height - bottom), (left, width - right)), **filler)
@@ -92,11 +101,14 @@ def _smooth(values: np.ndarray, sigma: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Preprocess:
-    """How a picture becomes network input: resize, then crop.
+    """How an image becomes network input: resize, then crop.
 
-    resize: pixels of the shorter side (aspect "keep") or of both sides (aspect "square"); None leaves the size.
+    resize: pixels of the shorter side (aspect "keep") or of both sides (aspect "square"); None keeps the size.
     crop: side of a centre crop in pixels, None for none. It hides the border from the detector; see `Frame`.
+    aspect: "keep" or "square".
+    interpolation: "bilinear" or "bicubic".
     multiple: sides are cut at the bottom and right to multiples of this (14 for DINOv2's patches).
+    Raises InputError for invalid values.
     """
 
     resize: int | None = 256
@@ -115,14 +127,14 @@ class Preprocess:
             raise InputError(f"crop ({self.crop}) cannot be larger than resize ({self.resize}).")
 
     def __call__(self, image: Image.Image) -> tuple[Tensor, Frame]:
-        """RGB picture -> (3, h, w) float32 in [0, 1] and the frame that leads back.
+        """RGB image -> (3, h, w) float32 in [0, 1] and the frame that maps it back to the image.
 
-        Raises InputError where the picture is too narrow to keep one patch.
+        Raises InputError where the image is too narrow for one patch.
         """
         width, height = image.size
         resized = self._resized_size(height, width)
         if resized != (height, width):
-            # PIL's filters are antialiased when they shrink, as both official codes have it.
+            # PIL's filters are antialiased when they shrink, as in both official codes.
             image = image.resize(resized[::-1], INTERPOLATIONS[self.interpolation])
         top = left = 0
         seen = resized
@@ -132,7 +144,7 @@ class Preprocess:
         seen = (seen[0] // self.multiple * self.multiple, seen[1] // self.multiple * self.multiple)
         if 0 in seen:
             raise InputError(
-                f"A picture of {width} x {height} pixels becomes {resized[1]} x {resized[0]} and holds no patch "
+                f"An image of {width} x {height} pixels becomes {resized[1]} x {resized[0]} and holds no patch "
                 f"of {self.multiple} pixels; choose a larger resize."
             )
         pixels = np.asarray(image)[top : top + seen[0], left : left + seen[1]]
@@ -140,7 +152,7 @@ class Preprocess:
         return tensor, Frame((height, width), resized, top, left, seen, centred=self.crop is not None)
 
     def mask(self, mask: np.ndarray, frame: Frame) -> np.ndarray:
-        """Defect mask (H, W) bool -> the network's frame (h, w) bool; a pixel counts where it is defect throughout."""
+        """Defect mask (H, W) bool -> the network's frame (h, w) bool; True where a pixel is entirely defect."""
         image = Image.fromarray(mask.astype(np.uint8) * 255)
         if frame.resized != frame.original:
             image = image.resize(frame.resized[::-1], INTERPOLATIONS[self.interpolation])
@@ -165,15 +177,18 @@ def grid_size(maps: Mapping[str, Tensor]) -> tuple[int, int]:
 def patch_vectors(
     maps: Mapping[str, Tensor], neighbourhood: int = 3, pooling: str = "mean", dims: int = 1024
 ) -> tuple[Tensor, tuple[int, int]]:
-    """Feature maps of one picture -> one vector a patch, on the grid of the finest map.
+    """Feature maps of one image -> one vector per patch, on the grid of the finest map.
 
-    maps: layer name -> (C, h, w), in the order in which they are stacked. Every map is brought bilinearly to the
-    largest grid. neighbourhood: odd side p of the window around each patch (PatchCore's 'locally aware patch').
-    pooling "mean": the window's mean, with zeros outside the map, as in the official code: border patches are damped,
-    and that matters (see benchmarks/README.md); D is the sum of C over the layers.
-    pooling "official": as patchcore-inspection computes it: the C x p x p values of the zero-padded window are
-    pooled adaptively to `dims`, the layers stacked and pooled again to `dims`.
-    Returns vectors (h * w, D) float32, row by row, and (h, w). Raises InputError on an even or negative window.
+    maps: layer name -> (C, h, w), in the order in which they are stacked. Every map is resized bilinearly to the
+        largest grid.
+    neighbourhood: odd side p of the window around each patch (PatchCore's 'locally aware patch').
+    pooling: "mean" is the window's mean, with zeros outside the map, as in the official code: border patches are
+        damped, and that matters (see benchmarks/README.md); D is the sum of C over the layers. "official" is what
+        patchcore-inspection computes: the C x p x p values of the zero-padded window are pooled adaptively to `dims`,
+        then the layers are stacked and pooled again to `dims`.
+    dims: D with "official" pooling.
+    Returns vectors (h * w, D) float32, row by row, and (h, w).
+    Raises InputError for an even or negative window and an unknown pooling.
     """
     if neighbourhood < 1 or neighbourhood % 2 == 0:
         raise InputError(f"neighbourhood must be an odd number of at least 1, not {neighbourhood}.")

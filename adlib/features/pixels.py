@@ -1,7 +1,7 @@
-"""The picture itself as a feature map: what methods learn from that do without a pretrained network.
+"""The image itself as a feature map, for methods without a pretrained network.
 
-`extract` gives the layer "pixels" of any backbone: (3, h, w) RGB in [0, 1], as the network gets it before its
-normalisation. `Pixels` is a backbone with that layer alone (chapter 07).
+`extract` gives the layer "pixels" of any backbone: (3, h, w) RGB in [0, 1], the network's input before normalisation.
+`Pixels` is a backbone with that layer alone (chapter 07).
 """
 
 import torch
@@ -10,7 +10,7 @@ PIXELS = "pixels"
 
 
 class Pixels(torch.nn.Module):
-    """The face of a `Backbone` without a network; it has no weights, so their sha256 is empty."""
+    """The interface of a `Backbone` without a network; there are no weights, so their sha256 is empty."""
 
     name = PIXELS
     kind = "pixels"

@@ -1,6 +1,6 @@
-"""The stages of a convolutional network, one after the other: pixels in, a map a stage out.
+"""The stages of a convolutional network in sequence: pixels in, one map per stage out.
 
-A frozen backbone is made of them (`backbones.py`), and so is a student that learns to answer like one (chapter 02).
+A frozen backbone consists of them (`backbones.py`), and so does a student that learns to imitate one (chapter 02).
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,12 @@ STRIDES = (4, 8, 16)
 
 
 class Stages(nn.Module):
-    """A stem and named stages behind each other. layers: the stages' names, from shallow to deep."""
+    """A stem and named stages in sequence.
+
+    stem: modules before the first stage.
+    stages: the stages.
+    layers: the stages' names, from shallow to deep.
+    """
 
     def __init__(self, stem: nn.Module, stages: Sequence[nn.Module], layers: Sequence[str]) -> None:
         super().__init__()
@@ -20,7 +25,12 @@ class Stages(nn.Module):
         self.stages = nn.ModuleList(stages)
 
     def forward(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        """Maps (B, C, h, w) of some layers, computed no deeper than the deepest of them. images: normalised."""
+        """Maps of some layers, computed no deeper than the deepest of them.
+
+        images: (B, 3, H, W), normalised.
+        layers: names of stages.
+        Returns {layer: (B, C, h, w)}.
+        """
         values = self.stem(images)
         deepest = max(self.layers.index(layer) for layer in layers)
         maps = {}
@@ -34,7 +44,7 @@ class Stages(nn.Module):
 def pyramid_layers(network: nn.Module) -> tuple[str, ...]:
     """The deepest layer of a backbone at each of the strides 4, 8 and 16: layers 1, 2 and 3 of a ResNet.
 
-    A ViT has one stride and gives its default layers.
+    For a ViT, which has one stride, these are its default layers.
     """
     if network.kind == "vit":
         return tuple(network.default_layers)

@@ -1,8 +1,8 @@
-"""Vision transformers: images to patch tokens, each network with its own rule for the positions (chapter 21).
+"""Vision transformers: images to patch tokens, with each network's own rule for position embeddings (chapter 21).
 
-timm holds the blocks; what stands here is what comes before and after them. timm resamples a learned position embedding
-to the wanted number of patches with antialiasing. DINOv2 (Oquab et al. 2024) was published with another rule, and
-AnomalyDINO's numbers (Damm et al. 2025) come from it.
+timm has the blocks; this module does what comes before and after them. timm resamples a learned position embedding to
+the number of patches with antialiasing. DINOv2 (Oquab et al. 2024) was published with another rule, and AnomalyDINO's
+numbers (Damm et al. 2025) come from it.
 """
 
 from collections.abc import Iterable
@@ -15,10 +15,10 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class PositionRule:
-    """How a learned position embedding reaches another patch grid: bicubic, with two particulars.
+    """How a learned position embedding is resampled to another patch grid: bicubic, with two parameters.
 
     offset: added to the wanted number of patches per side before it is divided by the native number. The quotient is
-    the scale that places the samples, so an offset shifts them slightly. 0: the scale is exactly wanted / native.
+        the scale of the sampling positions, so an offset shifts them slightly. 0: the scale is exactly wanted / native.
     antialias: whether the cubic kernel widens when the grid shrinks (it then also has a = -0.5 instead of -0.75).
     """
 
@@ -34,10 +34,13 @@ ANTIALIASED_POSITIONS = PositionRule(offset=0.0, antialias=True)  # DINOv2 with 
 def resample_positions(
     positions: Tensor, native: tuple[int, int], wanted: tuple[int, int], rule: PositionRule
 ) -> Tensor:
-    """Position embedding of a `wanted` = (rows, columns) patch grid, from the one learned on the `native` grid.
+    """Resample a position embedding from its native patch grid to another.
 
-    positions: (1, native rows * native columns, C), row by row. Returns (1, rows * columns, C) float32; on the native
-    grid the embedding itself, untouched.
+    positions: (1, native rows * native columns, C), row by row.
+    native: (rows, columns) of the learned grid.
+    wanted: (rows, columns) of the new grid.
+    rule: how to resample.
+    Returns (1, rows * columns, C) float32; for the native grid the embedding itself, unchanged.
     """
     if wanted == native:
         return positions.float()
@@ -56,10 +59,15 @@ def patch_maps(
 ) -> tuple[dict[int, Tensor], Tensor | None]:
     """Patch tokens of some blocks of a timm vision transformer, laid out as maps.
 
-    images: (B, 3, H, W), normalised, sides multiples of the patch size. rule: None for a network with rotary positions.
-    blocks: 1-based; norm: whether the tokens after the final norm are wanted too. Runs no block beyond the last wanted.
-    Returns ({block: (B, C, h, w)} without the norm, (B, C, h, w) after the norm or None). Class and register tokens
-    take part in the attention and are left out of the maps.
+    Class and register tokens take part in the attention and are left out of the maps. No block runs after the last
+    one that is needed.
+
+    network: timm's network.
+    images: (B, 3, H, W), normalised, sides multiples of the patch size.
+    rule: None for a network with rotary positions.
+    blocks: numbers of blocks, 1-based.
+    norm: whether to return the tokens after the final norm too.
+    Returns ({block: (B, C, h, w)} without the norm, (B, C, h, w) after the norm or None).
     """
     wanted = set(blocks)
     patches = network.patch_embed.proj(images)

@@ -1,6 +1,6 @@
-"""Where a network's weights come from, and how a checkpoint of any known layout becomes timm's.
+"""Find a network's weights, and convert a checkpoint of any known layout to timm's.
 
-Sought in this order: a path given by the caller; `$ADLIB_WEIGHTS`; an installed package; the hub's cache; the hub.
+The search order is: a path given by the caller; `$ADLIB_WEIGHTS`; an installed package; the hub's cache; the hub.
 """
 
 import importlib.util
@@ -19,13 +19,18 @@ from adlib.errors import InputError
 from adlib.files import sha256_of
 
 ENVIRONMENT_VARIABLE = "ADLIB_WEIGHTS"
-# Classification heads of the known layouts: nobody here needs them, and their size follows the data set.
+# Classification heads of the known layouts: they are not needed here, and their size depends on the data set.
 _HEADS = ("fc.", "_fc.", "classifier.", "head.")
 
 
 @dataclass(frozen=True)
 class Package:
-    """An installed package that carries a checkpoint: its name on the index, its module, the file inside it."""
+    """An installed package that contains a checkpoint.
+
+    distribution: its name on the package index.
+    module: its module.
+    file: the checkpoint's path inside the module.
+    """
 
     distribution: str
     module: str
@@ -36,9 +41,12 @@ class Package:
 class Published:
     """A network's official weights.
 
-    backbone: our name. file: the official file name, also used in the hub's cache. url: where it is.
+    backbone: name in the registry of backbones.
+    file: the official file name, also used in the hub's cache.
+    url: address of the file.
     hub_repository: Hugging Face repository with the same weights as `model.safetensors`.
-    sha256: hex digits of the content, as many as are known ("": none).
+    sha256: first hex digits of the content, as many as are known ("": none).
+    package: a package that contains the weights, None for none.
     """
 
     backbone: str
@@ -50,7 +58,7 @@ class Published:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names under which the weights may lie in `$ADLIB_WEIGHTS`, the official one first."""
+        """File names that the weights may have in `$ADLIB_WEIGHTS`, the official name first."""
         repository = self.hub_repository.rpartition("/")[2]
         stems = (repository, repository.partition(".")[0], self.backbone)
         names = [self.file, f"{repository}/model.safetensors"]
@@ -60,7 +68,12 @@ class Published:
 
 @dataclass(frozen=True)
 class FoundWeights:
-    """A checkpoint on disk: its path, its sha256, and `source`: "file", "package <name>" or "hub"."""
+    """A checkpoint on disk.
+
+    path: the file.
+    sha256: of its content.
+    source: "file", "package <name>" or "hub".
+    """
 
     path: Path
     sha256: str
@@ -68,9 +81,12 @@ class FoundWeights:
 
 
 def find_weights(published: Published, path: str | Path | None = None) -> FoundWeights:
-    """The first checkpoint of `published` in the order above; downloads only where no source before the hub has it.
+    """The first checkpoint in the order above; it is downloaded only where no source before the hub has it.
 
-    path: a checkpoint file, which then is the only source. `$ADLIB_WEIGHTS`: a file, or a folder of official names.
+    `$ADLIB_WEIGHTS` is a file, or a folder with official file names.
+
+    published: the weights to find.
+    path: a checkpoint file, which is then the only source.
     Raises InputError naming the missing file, its URL, its sha256 where known, and the two ways to provide it.
     """
     place, source = _search(published, path)
@@ -98,7 +114,7 @@ def _search(published: Published, path: str | Path | None) -> tuple[Path, str]:
     checkpoints = Path(torch.hub.get_dir()) / "checkpoints"
     if matches(checkpoints / published.file, published.sha256):
         return checkpoints / published.file, "hub"
-    from huggingface_hub import try_to_load_from_cache  # imported late: only a search that got this far needs it
+    from huggingface_hub import try_to_load_from_cache  # imported late: most searches end before
 
     cached = try_to_load_from_cache(published.hub_repository, "model.safetensors")
     if isinstance(cached, str):
@@ -132,8 +148,9 @@ def _in_package(package: Package) -> Path | None:
 def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a .safetensors or PyTorch file, in their order, floats as float32, on the CPU.
 
-    A PyTorch file may wrap them as {"model": ...} or {"state_dict": ...}; it is read with weights_only=True, so it
-    cannot run code. Raises InputError for a file that holds anything else.
+    path: the file. A PyTorch file may wrap the tensors as {"model": ...} or {"state_dict": ...}; it is read with
+        weights_only=True, so it cannot run code.
+    Raises InputError for a file that holds anything else.
     """
     path = Path(path)
     try:
@@ -145,8 +162,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror or error}; check path and permissions.") from error
-    except Exception as error:  # safetensors, zip and unpickler each have their own for a file that is not theirs
-        kind = "tensors only" if isinstance(error, pickle.UnpicklingError) else "a whole checkpoint"
+    except Exception as error:  # safetensors, zip and unpickler each raise their own for a foreign file
+        kind = "tensors only" if isinstance(error, pickle.UnpicklingError) else "a complete checkpoint"
         raise InputError(f"{path} is not {kind}; give a .pth or .safetensors file of weights.") from error
     for wrapper in ("model", "state_dict"):
         if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
@@ -157,9 +174,13 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
 
 
 def to_timm_layout(state: dict[str, Tensor], reference: Mapping[str, Tensor], path: str | Path) -> dict[str, Tensor]:
-    """`state` under timm's names. Known besides timm's own: official DINOv2, and the EfficientNet-Lite0 package.
+    """A checkpoint's tensors under timm's names, without classification heads.
 
-    reference: the state dict of timm's network. path: the file's, for messages. Heads are left out.
+    Known layouts: timm's, official DINOv2, and the EfficientNet-Lite0 package.
+
+    state: the checkpoint's tensors.
+    reference: the state dict of timm's network.
+    path: the checkpoint's path, for messages.
     """
     if "_conv_stem.weight" in state:
         state = _renamed_by_order(state, reference, path)
@@ -169,7 +190,7 @@ def to_timm_layout(state: dict[str, Tensor], reference: Mapping[str, Tensor], pa
 
 
 def _renamed_by_order(state: dict[str, Tensor], reference: Mapping[str, Tensor], path: str | Path) -> dict[str, Tensor]:
-    """The package's tensors stand in the order of timm's network and only bear other names; each shape is checked."""
+    """Rename the package's tensors, which are in the order of timm's network; each shape is checked."""
     body = {key: value for key, value in state.items() if not key.startswith(_HEADS)}
     if len(body) != len(reference):
         raise InputError(f"{path} has {len(body)} tensors, the network {len(reference)}; give the matching checkpoint.")
@@ -177,7 +198,7 @@ def _renamed_by_order(state: dict[str, Tensor], reference: Mapping[str, Tensor],
     for (key, value), (target, like) in zip(body.items(), reference.items(), strict=True):
         if value.shape != like.shape:
             raise InputError(
-                f"{path}: {key} {tuple(value.shape)} stands where {target} {tuple(like.shape)} belongs; "
+                f"{path}: {key} {tuple(value.shape)} is in the place of {target} {tuple(like.shape)}; "
                 "give the matching checkpoint."
             )
         renamed[target] = value
@@ -186,7 +207,7 @@ def _renamed_by_order(state: dict[str, Tensor], reference: Mapping[str, Tensor],
 
 def _from_official_dinov2(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Official DINOv2 names to timm's. With registers, timm keeps the class token's position inside the class token."""
-    state = {key: value for key, value in state.items() if key != "mask_token"}  # used in training alone
+    state = {key: value for key, value in state.items() if key != "mask_token"}  # used only in training
     if "register_tokens" in state:
         positions = state["pos_embed"]
         state["reg_token"] = state.pop("register_tokens")
@@ -200,26 +221,33 @@ def _from_official_dinov2(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def put_into(network: nn.Module, state: dict[str, Tensor], path: str | Path) -> list[str]:
-    """Give `network` (without its head) the tensors of `state`, and return the names it still lacks, in order.
+    """Load tensors into a network without its head.
 
-    Raises InputError, naming the first ones, where shapes differ or the file has tensors that the network does not
-    know: either means another network's file.
+    network: timm's network.
+    state: tensors under timm's names.
+    path: the checkpoint's path, for messages.
+    Returns the names of the tensors that the network still lacks, in order.
+    Raises InputError, naming the first tensors, where shapes differ or the network does not have them: either means
+    another network's file.
     """
     reference = network.state_dict()
     unknown = [key for key in state if key not in reference]
     if unknown:
-        raise InputError(f"{path} is another network's file: {first_of(unknown)} unknown here; give the matching one.")
-    odd = [key for key, value in state.items() if value.shape != reference[key].shape]
-    if odd:
-        shapes = f"{odd[0]} is {tuple(state[odd[0]].shape)}, not {tuple(reference[odd[0]].shape)}"
-        raise InputError(f"{path} has tensors of another shape ({len(odd)}): {shapes}; give the matching checkpoint.")
-    # Only training reads these counters, and a file may lack them.
+        raise InputError(f"{path} is another network's file: {first_of(unknown)} unknown here; give the matching file.")
+    misshapen = [key for key, value in state.items() if value.shape != reference[key].shape]
+    if misshapen:
+        first = misshapen[0]
+        shapes = f"{first} is {tuple(state[first].shape)}, not {tuple(reference[first].shape)}"
+        raise InputError(
+            f"{path} has tensors of another shape ({len(misshapen)}): {shapes}; give the matching checkpoint."
+        )
+    # Only training uses these counters, and a file may lack them.
     counters = {key: torch.tensor(0) for key in reference if key.endswith("num_batches_tracked")}
     network.load_state_dict({**counters, **state}, strict=False, assign=True)
     return [key for key in reference if key not in state and key not in counters]
 
 
 def first_of(names: list[str], count: int = 3) -> str:
-    """The first names of a list, and how many more there are, for a message."""
+    """The first names of a list, and the number of the others, for a message."""
     more = len(names) - count
     return ", ".join(names[:count]) + (f" and {more} more" if more > 0 else "")

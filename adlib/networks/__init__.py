@@ -1,4 +1,4 @@
-"""Networks that several detectors train: what they are made of, apart from what they are trained for."""
+"""Building blocks of the networks that several detectors train."""
 
 from adlib.networks.coupling import Coupling, Flow, convolutions, dense, standard_normal
 from adlib.networks.ssim import ssim_map

@@ -1,11 +1,11 @@
-"""Affine coupling layers: networks that can be run backwards, and know by how much they stretch space (chapter 05).
+"""Affine coupling layers: invertible networks with a known Jacobian determinant (chapter 05).
 
-A layer leaves half of the channels as they are and scales and shifts the other half by what a subnet says of the first
-(Dinh et al. 2017, 'Density estimation using Real NVP'). The subnet may be anything: it is never inverted. The Jacobian
-is triangular, so the logarithm of its determinant is the sum of the log-scales, exactly.
+A layer leaves half of the channels unchanged, and scales and shifts the other half by the output of a subnet on the
+first (Dinh et al. 2017, 'Density estimation using Real NVP'). The subnet may be any network: it is never inverted. The
+Jacobian is triangular, so the logarithm of its determinant is exactly the sum of the log-scales.
 
-Values are vectors (B, C) or maps (B, C, h, w); log-determinants come a position, (B,) or (B, h, w), and those of one
-map add up to that of the whole map, also where a subnet looks at neighbours.
+Values are vectors (B, C) or maps (B, C, h, w). There is one log-determinant per position, (B,) or (B, h, w); those of
+one map add up to that of the whole map, also where a subnet uses neighbours.
 """
 
 import math
@@ -16,15 +16,19 @@ from torch import Tensor, nn
 
 from adlib.errors import InputError
 
-Subnet = Callable[[int, int], nn.Module]  # channels in, channels out -> a network that keeps the places
+Subnet = Callable[[int, int], nn.Module]  # channels in, channels out -> a network that keeps height and width
 
 
 class Coupling(nn.Module):
     """z = [x1, x2 * exp(s) + t] with s, t = subnet(x1, condition), after the channels were put into `order`.
 
-    order: a permutation of the channels; condition: channels that the subnet sees besides x1. The log-scale s ends in a
-    tanh: one layer scales by a factor between 1/e and e, however wild the subnet. Wider bounds fit good values no
-    better and make strangers, held-out good values among them, explode.
+    The log-scale s ends in a tanh, so that one layer scales by a factor between 1/e and e for any subnet. Wider bounds
+    fit good values no better, and unseen values explode, including held-out good values.
+
+    order: a permutation of the channels.
+    subnet: builds the network from its numbers of channels.
+    condition: number of channels that the subnet gets besides x1.
+    Raises InputError for fewer than 2 channels.
     """
 
     def __init__(self, order: Tensor, subnet: Subnet, condition: int = 0) -> None:
@@ -39,13 +43,13 @@ class Coupling(nn.Module):
         self.subnet = subnet(self.kept + condition, 2 * (channels - self.kept))
 
     def forward(self, values: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """z of the shape of `values`, and the log-determinant at each position."""
+        """z in the shape of `values`, and the log-determinant at each position."""
         first, second = self._split(values[:, self.order])
         scale, shift = self._scale_and_shift(first, condition)
         return torch.cat([first, second * scale.exp() + shift], dim=1), scale.sum(1)
 
     def inverse(self, values: Tensor, condition: Tensor | None = None) -> Tensor:
-        """The x whose `forward` gives these values."""
+        """The x for which `forward` gives these values."""
         first, second = self._split(values)
         scale, shift = self._scale_and_shift(first, condition)
         return torch.cat([first, (second - shift) * (-scale).exp()], dim=1)[:, self.order.argsort()]
@@ -60,11 +64,14 @@ class Coupling(nn.Module):
 
 
 class Flow(nn.Module):
-    """A linear layer that whitens, then couplings; where they end, good values are to be standard normal.
+    """A whitening linear layer, then couplings; training makes good values standard normal at the output.
 
-    subnets: one for each coupling; torch's generator draws the orders of the channels. Before training every coupling
-    does nothing (see `dense`, `convolutions`), so the flow begins as ONE Gaussian, that of the values given to
-    `whiten`, and learns what this one gets wrong.
+    Before training every coupling is the identity (see `dense`, `convolutions`). So the flow starts as ONE Gaussian,
+    with the mean and covariance given to `whiten`, and learns where this Gaussian is wrong.
+
+    channels: number of channels.
+    subnets: one for each coupling. The orders of the channels come from torch's generator.
+    condition: number of channels of the condition.
     """
 
     def __init__(self, channels: int, subnets: list[Subnet], condition: int = 0) -> None:
@@ -75,12 +82,16 @@ class Flow(nn.Module):
         self.couplings = nn.ModuleList(Coupling(*pair, condition) for pair in zip(orders, subnets, strict=True))
 
     def whiten(self, mean: Tensor, whitening: Tensor) -> None:
-        """Set the linear layer x -> W (x - mean). mean: (C,); W: (C, C), lower triangular, its diagonal positive."""
+        """Set the linear layer x -> W (x - mean).
+
+        mean: (C,).
+        whitening: W, (C, C), lower triangular with a positive diagonal.
+        """
         self.mean.copy_(mean)
         self.whitening.copy_(whitening)
 
     def forward(self, values: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """z of the shape of `values`, and the log-determinant at each position."""
+        """z in the shape of `values`, and the log-determinant at each position."""
         values = torch.movedim((values.movedim(1, -1) - self.mean) @ self.whitening.T, -1, 1)
         log_det = self.whitening.diagonal().log().sum().expand(values.shape[0], *values.shape[2:])
         for coupling in self.couplings:
@@ -89,7 +100,7 @@ class Flow(nn.Module):
         return values, log_det
 
     def inverse(self, values: Tensor, condition: Tensor | None = None) -> Tensor:
-        """The x whose `forward` gives these values: samples, where they are standard normal."""
+        """The x for which `forward` gives these values: samples of the flow, where the values are standard normal."""
         for coupling in reversed(self.couplings):
             values = coupling.inverse(values, condition)
         vectors = values.movedim(1, -1).flatten(0, -2).T  # (C, positions)
@@ -97,7 +108,7 @@ class Flow(nn.Module):
         return vectors.reshape(*values.shape[:1], *values.shape[2:], -1).movedim(-1, 1)
 
     def log_likelihood(self, values: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Logarithm of the density in nats, a position: (B,), or (B, h, w) whose sum is that of the whole map."""
+        """Log-density in nats at each position: (B,), or (B, h, w) whose sum is the log-density of the whole map."""
         values, log_det = self(values, condition)
         return standard_normal(values) + log_det
 
@@ -112,32 +123,32 @@ def dense(width: int) -> Subnet:
 
     def build(inputs: int, outputs: int) -> nn.Module:
         first, second, last = nn.Linear(inputs, width), nn.Linear(width, width), nn.Linear(width, outputs)
-        return nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), _silent(last))
+        return nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), _zeroed(last))
 
     return build
 
 
 def convolutions(width: int, size: int) -> Subnet:
-    """Subnets for maps: two convolutions of `size` x `size`, odd."""
+    """Subnets for maps: two convolutions of `size` x `size` (odd)."""
 
     def build(inputs: int, outputs: int) -> nn.Module:
         first, last = (nn.Conv2d(*pair, size, padding=size // 2) for pair in ((inputs, width), (width, outputs)))
-        return nn.Sequential(first, nn.ReLU(), _silent(last))
+        return nn.Sequential(first, nn.ReLU(), _zeroed(last))
 
     return build
 
 
-def _silent(layer: nn.Linear | nn.Conv2d) -> nn.Module:
-    """The layer with weights of 0: a coupling that ends in it begins as the identity."""
+def _zeroed(layer: nn.Linear | nn.Conv2d) -> nn.Module:
+    """The layer with weights of 0: a coupling whose subnet ends in it starts as the identity."""
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer
 
 
 def _order(channels: int, number: int) -> Tensor:
-    """Channels shuffled for every even coupling, the halves changed for every odd one.
+    """A random order for every even coupling, swapped halves for every odd coupling.
 
-    So any two couplings in a row change every channel, and the next two mix them anew.
+    So any two consecutive couplings change every channel, and the next two mix the channels again.
     """
     if number % 2 == 0:
         return torch.randperm(channels)

@@ -1,7 +1,7 @@
 """A network that narrows and widens again: an autoencoder without skip connections, a U-Net with all of them.
 
-Ronneberger, Fischer & Brox 2015, 'U-Net'; chapter 07. Both are one shape, and what tells them apart is how much finds a
-way around the narrowest place: nothing in an autoencoder, every scale in a U-Net.
+Ronneberger, Fischer & Brox 2015, 'U-Net'; chapter 07. Both have the same shape and differ in what bypasses the
+bottleneck: nothing in an autoencoder, every scale in a U-Net.
 """
 
 import torch
@@ -10,16 +10,21 @@ from torch import Tensor, nn
 
 from adlib.errors import InputError
 
-WIDEST = 8  # channels double at each level up to this many times the first's, as in DRAEM
+WIDEST = 8  # channels double at each level, up to this multiple of the first level's, as in DRAEM
 
 
 class Hourglass(nn.Module):
-    """Pictures in, maps of the same height and width out, through a grid that is coarser by 2 ** depth.
+    """Images in, maps of the same height and width out, through a grid that is coarser by 2 ** depth.
 
-    inputs, outputs: channels; width: channels at full resolution, doubled at each level; depth: levels, each halving
-    the sides; bottleneck: channels at the narrowest place, None for as many as its convolutions have; skips: how many
-    levels, from the coarsest on, are handed over directly (`depth` of them make a U-Net).
-    The output is linear: no activation. Raises InputError on sizes below 1 and on more skips than levels.
+    The output has no activation.
+
+    inputs: input channels.
+    outputs: output channels.
+    width: channels at full resolution, doubled at each level.
+    depth: number of levels; each halves the sides.
+    bottleneck: channels of the bottleneck, None for as many as its convolutions have.
+    skips: number of levels with a skip connection, from the coarsest on; `depth` of them make a U-Net.
+    Raises InputError for sizes below 1 and for more skips than levels.
     """
 
     def __init__(
@@ -43,25 +48,30 @@ class Hourglass(nn.Module):
     def _skipped(self, level: int) -> bool:
         return level >= self.depth - self.skips
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """(B, inputs, h, w) -> (B, outputs, h, w)."""
-        deepest, passed = self.encode(pictures)
+        deepest, passed = self.encode(images)
         return self.decode(self.squeeze(deepest), passed)
 
-    def encode(self, pictures: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The deepest map (B, C, h / 2 ** depth, w / 2 ** depth), sides rounded up, and those of all levels above."""
-        # Channels last: convolutions of few channels run a sixth faster so on a CPU.
-        values, passed = self.down[0](pictures.contiguous(memory_format=torch.channels_last)), []
+    def encode(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The deepest map (B, C, h / 2 ** depth, w / 2 ** depth), sides rounded up, and the maps above it."""
+        # Channels last: convolutions of few channels run a sixth faster on a CPU.
+        values, passed = self.down[0](images.contiguous(memory_format=torch.channels_last)), []
         for convolve in self.down[1:]:
             passed.append(values)
             values = convolve(F.max_pool2d(values, 2, ceil_mode=True))
         return values, passed
 
     def decode(self, code: Tensor, passed: list[Tensor]) -> Tensor:
-        """What comes of the code; of `passed` only the skipped levels' values are used, and of all of them the size."""
+        """Decode the bottleneck's output.
+
+        code: (B, C, h / 2 ** depth, w / 2 ** depth).
+        passed: the other maps of `encode`; their sizes are used, and their values at levels with a skip connection.
+        Returns (B, outputs, h, w).
+        """
         values = self.widen(code)
         for level in reversed(range(self.depth)):
-            values = F.interpolate(values, size=passed[level].shape[2:])  # the nearest cell: no checkerboard
+            values = F.interpolate(values, size=passed[level].shape[2:])  # nearest neighbour: no checkerboard
             if self._skipped(level):
                 values = torch.cat([values, passed[level]], dim=1)
             values = self.up[level](values)
@@ -69,17 +79,17 @@ class Hourglass(nn.Module):
 
 
 def check_shape(width: int, depth: int, bottleneck: int | None = None, skips: int = 0) -> None:
-    """InputError where no `Hourglass` has such a shape."""
+    """Raise InputError for invalid sizes of an `Hourglass`."""
     sizes = (("width", width), ("depth", depth), ("bottleneck", 1 if bottleneck is None else bottleneck))
     for name, value in sizes:
         if value < 1:
-            raise InputError(f"{name} of a network is at least 1, not {value}.")
+            raise InputError(f"{name} of a network must be at least 1, not {value}.")
     if not 0 <= skips <= depth:
         raise InputError(f"A network of depth {depth} has 0 to {depth} skip connections, not {skips}.")
 
 
 def block(inputs: int, outputs: int) -> nn.Sequential:
-    """Two 3 x 3 convolutions, each with batch normalisation and ReLU; height and width stay."""
+    """Two 3 x 3 convolutions, each with batch normalisation and ReLU; they keep height and width."""
     return nn.Sequential(*_convolution(inputs, outputs), *_convolution(outputs, outputs))
 
 

@@ -1,14 +1,14 @@
-"""Every figure of the notebooks, reports and the README: arrays, images and tables in, matplotlib figures out.
+"""All figures of the notebooks, reports and the README: arrays, images and tables in, matplotlib figures out.
 
-Nothing here reads or writes a file. A figure is unknown to pyplot: it shows where a notebook cell ends with it.
+Nothing here reads or writes a file. Figures are not registered with pyplot: a notebook shows one that ends a cell.
 """
 
+from adlib.plots.arrays import png_data_uri
 from adlib.plots.comparisons import method_scores, ours_beside_published
 from adlib.plots.curves import learning_curve, lines
 from adlib.plots.figure import figure_to_png, new_figure, tidy
 from adlib.plots.heat import Limits, colour_limits
 from adlib.plots.images import contact_sheet, gallery, overlay, picture_rows
-from adlib.plots.pictures import png_data_uri
 from adlib.plots.plane import points
 from adlib.plots.scores import roc_and_pr, score_histogram
 from adlib.plots.standings import rank_diagram, score_grid

@@ -12,20 +12,25 @@ from adlib.plots.style import FAINT, FONT_SIZE, GOOD, shorten, showable, styled
 
 @styled
 def method_scores(frame: pd.DataFrame, metric: str = "image_auroc", *, title: str = "") -> Figure:
-    """Methods below each other, best mean on top: the mean as a large dot with its number, each run as a faint one.
+    """One row per method, best mean on top: the mean as a large dot with its number, each run as a faint dot.
 
-    frame: columns method and the metric; one row per run (seed, category). Methods without a value are left out.
+    Methods without a value are left out.
+
+    frame: columns method and the metric; one row per run (seed, category).
+    metric: the column to plot.
+    title: over the chart.
+    Raises InputError where a column is missing or holds no value.
     """
     need_columns(frame, ["method", metric])
-    known = frame.dropna(subset=[metric])
-    if known.empty:
+    measured = frame.dropna(subset=[metric])
+    if measured.empty:
         raise InputError(f"column {metric!r} holds no value; choose another metric.")
-    means = known.groupby("method", sort=False)[metric].mean().sort_values(kind="stable")
+    means = measured.groupby("method", sort=False)[metric].mean().sort_values(kind="stable")
     figure, axes = new_figure(7.0, 1.0 + 0.36 * len(means))
     ax = axes[0, 0]
     digits = _decimals(means)
     for row, (method, mean) in enumerate(means.items()):
-        runs = known.loc[known["method"] == method, metric]
+        runs = measured.loc[measured["method"] == method, metric]
         ax.plot(runs, np.full(len(runs), row), "o", color=GOOD, alpha=0.3, markersize=5, markeredgewidth=0)
         ax.plot([mean], [row], "o", color=GOOD, markersize=9, markeredgecolor="white")
         ax.annotate(
@@ -39,13 +44,16 @@ def method_scores(frame: pd.DataFrame, metric: str = "image_auroc", *, title: st
 
 @styled
 def ours_beside_published(frame: pd.DataFrame, *, metric: str = "image_auroc", title: str = "") -> Figure:
-    """Reproduced numbers beside the published ones, one row each, joined by a line; the difference at the right.
+    """Reproduced numbers next to the published ones, one pair per row, with the difference at the right.
 
     frame: columns label, ours, published, in one unit; optionally ours_std and published_std. NaN: not available.
+    metric: name of the metric, for the axis label.
+    title: over the chart.
+    Raises InputError where a column is missing or there is no row.
     """
     need_columns(frame, ["label", "ours", "published"])
     if frame.empty:
-        raise InputError("there is nothing to draw; pass at least one row.")
+        raise InputError("there is nothing to plot; pass at least one row.")
     figure, axes = new_figure(7.4, 1.5 + 0.36 * len(frame))
     ax = axes[0, 0]
     rows = np.arange(len(frame))[::-1]

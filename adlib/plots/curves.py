@@ -1,4 +1,4 @@
-"""Lines: quality over the number of shots (chapter 22), and any other series over its x."""
+"""Line charts: quality over the number of shots (chapter 22), and any other series."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -32,20 +32,25 @@ def learning_curve(
     references: Mapping[str, Mapping[str, float | Mapping[int, float]]] | None = None,
     title: str = "",
 ) -> Figure:
-    """Mean metric over the number of shots, one line per method, one panel per metric.
+    """Mean metric over the number of shots, one curve per method, one panel per metric.
 
-    frame: columns method, shots, seed and the metrics; one row per run. Lines join the means over the rows of a method
-    and a number of shots, error bars are their sample standard deviation (none for one row), faint dots the rows.
-    NaN (not available) is left out. Shots stand on a log2 axis, 0 (zero-shot) one step left of the fewest.
-    references: {metric: {label: value}} draws a published value as a dashed line, {metric: {label: {shots: value}}} as
-    dashed points.
+    Curves join the means over the rows of a method and a number of shots, error bars are their sample standard
+    deviation (none for one row), and faint dots are the rows. NaN (not available) is left out. The axis of shots is
+    log2, with 0 (zero-shot) one step left of the smallest number.
+
+    frame: columns method, shots, seed and the metrics; one row per run.
+    metric: one column, or several.
+    references: {metric: {label: value}} plots a published value as a dashed line, {metric: {label: {shots: value}}} as
+        points joined by a dashed line.
+    title: over all panels.
+    Raises InputError where a column is missing, there is no row, or a number of shots is missing or negative.
     """
     metrics = [metric] if isinstance(metric, str) else list(metric)
     need_columns(frame, ["method", "shots", *metrics])
     if not metrics or frame.empty:
-        raise InputError("there is nothing to draw; pass at least one metric and one row.")
+        raise InputError("there is nothing to plot; pass at least one metric and one row.")
     if frame["shots"].isna().any() or (frame["shots"] < 0).any():
-        raise InputError("column 'shots' has missing or negative values; draw a full-shot run as a reference line.")
+        raise InputError("column 'shots' has missing or negative values; pass full-shot runs as references.")
     references = references or {}
     curves = [points for of in references.values() for points in of.values() if isinstance(points, Mapping)]
     all_shots = sorted({int(shots) for shots in frame["shots"]} | {int(shots) for points in curves for shots in points})
@@ -57,11 +62,11 @@ def learning_curve(
         ax.set_axis_off()
     for ax, name in zip(axes.flat, metrics, strict=False):
         for number, method in enumerate(methods):
-            # Shifted by a hair, so that error bars of the same number of shots stand beside each other.
+            # Shifted slightly, so that error bars at the same number of shots do not overlap.
             shift = 0.09 * (number - (len(methods) - 1) / 2)
-            _draw_method(ax, frame[frame["method"] == method], name, all_shots, shift, str(method), series_look(number))
+            _plot_method(ax, frame[frame["method"] == method], name, all_shots, shift, str(method), series_look(number))
         for number, (label, value) in enumerate(references.get(name, {}).items()):
-            _draw_reference(ax, label, value, all_shots, number)
+            _plot_reference(ax, label, value, all_shots, number)
         tidy(ax, x_label="shots (good training images)", y_label=METRIC_NAMES.get(name, name))
         places = [_place(shots, all_shots) for shots in all_shots]
         ax.xaxis.set_major_locator(FixedLocator(places))
@@ -83,9 +88,13 @@ def lines(
     log: str = "",
     title: str = "",
 ) -> Figure:
-    """Plain lines, {label: (x, y)}: losses over steps, overlap over false-positive rate, time over bank size.
+    """Plain curves, such as losses over steps, overlap over false-positive rate, time over bank size.
 
-    references: {label: value} as dashed horizontal lines. log: the logarithmic axes, "", "x", "y" or "xy".
+    series: {label: (x, y)}.
+    x_label, y_label: of the axes.
+    references: {label: value}, plotted as dashed horizontal lines.
+    log: the logarithmic axes, "", "x", "y" or "xy".
+    title: over the chart.
     """
     figure, axes = new_figure(7.0, 3.8)
     ax = axes[0, 0]
@@ -93,7 +102,7 @@ def lines(
         look = series_look(number) if len(x) <= 25 else {"color": series_look(number)["color"]}  # markers would merge
         ax.plot(x, y, label=showable(shorten(label, 60)), **look)
     for number, (label, value) in enumerate((references or {}).items()):
-        _draw_reference(ax, label, value, [], number)
+        _plot_reference(ax, label, value, [], number)
     tidy(ax, title=title, x_label=x_label, y_label=y_label)
     ax.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
     legend_below(figure, axes)
@@ -101,12 +110,13 @@ def lines(
 
 
 def need_columns(frame: pd.DataFrame, columns: list[str]) -> None:
+    """Raise InputError, naming the missing columns and those of the table."""
     missing = [column for column in columns if column not in frame]
     if missing:
         raise InputError(f"the table has no column {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}.")
 
 
-def _draw_method(
+def _plot_method(
     ax: Axes, runs: pd.DataFrame, metric: str, all_shots: list[int], shift: float, label: str, look: dict[str, Any]
 ) -> None:
     runs = runs.dropna(subset=[metric])
@@ -125,26 +135,26 @@ def _draw_method(
         zorder=3,
         **look,
     )
-    # A single run has no standard deviation: NaN, which draws no bar.
+    # A single run has no standard deviation: NaN gives no bar.
     ax.errorbar(places, mean, yerr=std, linestyle="none", ecolor=look["color"], capsize=3, elinewidth=1.2, alpha=0.7)
     ax.plot(places, mean, label=showable(shorten(label, 60)), gid="means", **look)
 
 
-def _draw_reference(
+def _plot_reference(
     ax: Axes, label: str, value: float | Mapping[int, float], all_shots: list[int], number: int
 ) -> None:
     look = {"color": FAINT, "linewidth": 1.3, "linestyle": ["--", ":", "-."][number % 3]}
     label = showable(shorten(label, 60))
     if isinstance(value, Mapping):
         shots = sorted(value)
-        places = [_place(int(one), all_shots) for one in shots]
-        ax.plot(places, [value[one] for one in shots], marker="D", markerfacecolor="white", label=label, **look)
+        places = [_place(int(count), all_shots) for count in shots]
+        ax.plot(places, [value[count] for count in shots], marker="D", markerfacecolor="white", label=label, **look)
     else:
         ax.axhline(value, label=label, **look)
 
 
 def _place(shots: int, all_shots: list[int]) -> float:
-    """Where a number of shots stands on the axis: log2, and 0 one step left of the fewest."""
+    """Position of a number of shots on the axis: log2, and 0 one step left of the smallest number."""
     if shots > 0:
         return float(np.log2(shots))
     fewest = min((other for other in all_shots if other > 0), default=1)
@@ -152,7 +162,7 @@ def _place(shots: int, all_shots: list[int]) -> float:
 
 
 def _tick_rotation(places: list[float], all_shots: list[int], columns: int) -> int:
-    """45 degrees where the numbers of shots would touch each other in a panel of that many columns."""
+    """45 degrees where the tick labels would touch in a figure of that many columns, otherwise 0."""
     inches = (WIDTH / columns - 0.8) / max(places[-1] - places[0], 1.0)
     wanted = 0.04 * (len(str(all_shots[-1])) + len(str(all_shots[-2]))) + 0.08 if len(places) > 1 else 0.0
     return 45 if min(np.diff(places), default=np.inf) * inches < wanted else 0

@@ -1,4 +1,4 @@
-"""The empty figure all others start from, how it shows in a notebook, and its PNG bytes."""
+"""The empty figure that all others start from, its display in a notebook, and its PNG bytes."""
 
 import io
 from typing import Any
@@ -12,11 +12,11 @@ from adlib.plots.style import FAINT, FONT_SIZE, INK, showable, text_width
 
 
 class NotebookFigure(Figure):
-    """A matplotlib figure that pyplot does not know and that shows itself where a notebook cell ends with it.
+    """A matplotlib figure without pyplot that a notebook shows where it ends a cell.
 
-    pyplot would show it twice there, and would keep every figure of a long report alive. A figure with photographs
-    shows as JPEG, which takes a quarter of the bytes in the notebook's file; a chart shows as PNG of 256 colours, which
-    is more than a chart has but for the blends at its lines' edges, and takes a third.
+    pyplot would show it twice there, and would keep every figure of a long report in memory. A figure with photographs
+    shows as JPEG, which takes a quarter of the bytes in the notebook's file. A chart shows as PNG of 256 colours, which
+    takes a third; a chart has fewer colours, except for the blends at the edges of its lines.
     """
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, bytes]:
@@ -31,7 +31,7 @@ class NotebookFigure(Figure):
 
 
 def figure_to_png(figure: Figure, dpi: int = 100) -> bytes:
-    """The figure as PNG, the same bytes each time on the same machine (no date, no version inside)."""
+    """The figure as PNG, the same bytes every time on the same machine (without date and version)."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()
@@ -40,20 +40,32 @@ def figure_to_png(figure: Figure, dpi: int = 100) -> bytes:
 def new_figure(
     width: float, height: float, rows: int = 1, columns: int = 1, heights: list[float] | None = None
 ) -> tuple[Figure, np.ndarray]:
-    """An empty figure of `width` x `height` inches and its (rows, columns) axes; `heights`: ratios of the rows."""
+    """An empty figure and its axes.
+
+    width, height: in inches.
+    rows, columns: numbers of axes.
+    heights: ratios of the rows' heights; None for equal heights.
+    Returns the figure and its axes as an array (rows, columns).
+    """
     figure = NotebookFigure(figsize=(width, height), dpi=100, layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
 
 
 def tidy(ax: Axes, *, title: str = "", x_label: str = "", y_label: str = "", grid: str = "both") -> None:
-    """Label a chart's axes, drop the upper and right frame, lay a faint grid ("x", "y", "both") behind the data."""
+    """Label a chart's axes, remove the upper and right frame, and put a faint grid behind the data.
+
+    ax: the chart.
+    title: over it.
+    x_label, y_label: of its axes.
+    grid: "x", "y" or "both".
+    """
     ax.set_title(showable(title))
     ax.set_xlabel(showable(x_label))
     ax.set_ylabel(showable(y_label))
     ax.spines[["top", "right"]].set_visible(False)
     ax.set_axisbelow(True)
     ax.grid(True, axis=grid)
-    # Ticks are born when the figure is drawn, after the style was put back, so their look is fixed here.
+    # Ticks are created when the figure is rendered, after the style was reset, so their look is fixed here.
     ax.tick_params(labelsize=FONT_SIZE - 1, color=FAINT, labelcolor=INK, grid_color="#E4E4E4", grid_linewidth=0.8)
 
 
@@ -64,15 +76,15 @@ def headline(figure: Figure, title: str) -> None:
 
 
 def legend_below(figure: Figure, axes: Axes | np.ndarray) -> None:
-    """One legend for all `axes` under the figure, where it hides no data; repeated labels stand once."""
+    """One legend for all `axes` under the figure, where it hides no data; repeated labels appear once."""
     handles: dict[str, Any] = {}
     for ax in np.ravel(axes):
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
     if not handles:
         return
-    # As many columns as fit side by side; matplotlib deals the entries out as array_split does.
-    widths = [0.072 * text_width(label) + 0.55 for label in handles]  # inches: a letter; the line with its gaps
+    # As many columns as fit side by side; matplotlib distributes the entries as array_split does.
+    widths = [0.072 * text_width(label) + 0.55 for label in handles]  # inches: a character; the line with its gaps
     for columns in range(len(widths), 0, -1):
         parts = np.array_split(widths, columns)
         if sum(part.max() for part in parts) <= figure.get_figwidth():

@@ -1,7 +1,7 @@
-"""Honest heat: one colour scale for all anomaly maps of a figure, set by the scores of normal images.
+"""Honest heat maps: one colour scale for all anomaly maps of a figure, set by the scores of normal images.
 
-Stretching each map over its own minimum and maximum paints a yellow spot on every good part. Here the scale comes from
-good maps alone (`colour_limits`), so a defect cannot change how the good image beside it looks.
+Scaling each map to its own minimum and maximum shows a yellow spot on every good part. Here the scale comes from good
+maps alone (`colour_limits`), so a defect cannot change how the good image next to it looks.
 """
 
 from collections.abc import Sequence
@@ -17,26 +17,32 @@ from matplotlib.ticker import MaxNLocator
 from adlib.errors import InputError
 from adlib.plots.style import FONT_SIZE, INK
 
-HEADROOM = 2.5  # the good scores' high quantile lies at 1 / 2.5 = 40% of the scale
+HEADROOM = 2.5  # the good scores' high quantile is at 1 / 2.5 = 40% of the scale
 
 _DARK_TO_YELLOW = ("#0B0714", "#3A0F4A", "#A32A46", "#F07818", "#FFC800", "#FFF200")
 
 
 class Limits(NamedTuple):
-    """Ends of the colour scale in score units; lower scores look like `low`, higher ones like `high`."""
+    """Ends of the colour scale in score units.
+
+    low: lower scores have the same colour.
+    high: higher scores have the same colour.
+    """
 
     low: float
     high: float
 
 
 def colour_limits(good_maps: Sequence[np.ndarray], quantile: float = 0.999) -> Limits:
-    """Colour limits from the anomaly maps of NORMAL images, best ones held out from training.
+    """Colour limits from the anomaly maps of NORMAL images, preferably held out from training.
 
-    low is the median of all good scores; high = low + 2.5 * (q - low), q being their `quantile` (0.5 < quantile <= 1).
-    So all but the highest 0.1% of good pixels stay in the dark 40% of the scale, and what exceeds ordinary normal
-    variation by 2.5 times is fully yellow. Where all good scores are equal, the scale spans their own size (or 1).
+    low is the median of all good scores; high = low + 2.5 * (q - low), where q is their `quantile`. So all but the
+    highest 0.1% of good pixels are in the dark 40% of the scale, and scores of 2.5 times the normal variation or more
+    are fully yellow. Where all good scores are equal, the scale has the length of their absolute value (or 1).
 
-    good_maps: maps (h, w) of any sizes in score units; NaN (not looked at) is left out.
+    good_maps: maps (h, w) of any sizes in score units; NaN (not seen) is left out.
+    quantile: above 0.5 and at most 1.
+    Raises InputError for another quantile and where no score is finite.
     """
     if not 0.5 < quantile <= 1:
         raise InputError(f"quantile is {quantile}; choose a value above 0.5 and at most 1, such as 0.999.")
@@ -52,9 +58,11 @@ def colour_limits(good_maps: Sequence[np.ndarray], quantile: float = 0.999) -> L
 
 
 def as_limits(limits: tuple[float, float] | None) -> Limits:
-    """`limits` checked; InputError where they are missing or no interval."""
+    """Validated limits. Raises InputError where they are missing or not an interval."""
     if limits is None:
-        raise InputError("limits is missing; pass colour_limits(maps of normal images), for maps share one scale.")
+        raise InputError(
+            "limits is missing; pass colour_limits(maps of normal images), since all maps share one scale."
+        )
     low, high = (float(value) for value in limits)
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
         raise InputError(f"limits is ({low:g}, {high:g}); pass two finite scores, the smaller one first.")
@@ -62,7 +70,7 @@ def as_limits(limits: tuple[float, float] | None) -> Limits:
 
 
 def heat_colours() -> Colormap:
-    """Colours laid over the picture: a dark glaze for normal scores, denser yellow for high ones, none for NaN."""
+    """Colours over the image: a dark, transparent tint for normal scores, denser yellow for high ones, none for NaN."""
     steps = np.linspace(0, 1, 256)
     colours = LinearSegmentedColormap.from_list("heat", _DARK_TO_YELLOW)(steps)
     colours[:, 3] = 0.38 + 0.34 * steps
@@ -70,10 +78,16 @@ def heat_colours() -> Colormap:
 
 
 def colour_bar(figure: Figure, axes: Axes | np.ndarray, norm: Normalize, threshold: float | None = None) -> None:
-    """A bar in score units beside `axes`, the threshold marked; its colours are those seen over mid-grey."""
+    """Add a colour bar in score units; its colours are those over mid-grey.
+
+    figure: the figure.
+    axes: the axes that it belongs to.
+    norm: the colour limits.
+    threshold: marked on the bar; None for none.
+    """
     colours = heat_colours()(np.linspace(0, 1, 256))
     seen = colours[:, :3] * colours[:, 3:] + 0.65 * (1 - colours[:, 3:])
-    shrink = min(1.0, 4.5 / figure.get_figheight())  # a bar as tall as a long gallery would be a pole
+    shrink = min(1.0, 4.5 / figure.get_figheight())  # a long gallery does not need a bar of its full height
     bar = figure.colorbar(
         ScalarMappable(norm, ListedColormap(seen)),
         ax=list(np.ravel(axes)),
@@ -81,7 +95,7 @@ def colour_bar(figure: Figure, axes: Axes | np.ndarray, norm: Normalize, thresho
         shrink=shrink,
         aspect=25,
         pad=0.02,
-        panchor=False,  # else the bar pulls pictures of different shapes to the right
+        panchor=False,  # otherwise the bar pulls images of different shapes to the right
     )
     bar.outline.set_visible(False)
     bar.set_label("anomaly score")

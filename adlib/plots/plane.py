@@ -1,4 +1,4 @@
-"""Points in the plane: the small worlds in which the chapters derive their methods before any image comes."""
+"""Points in the plane: two-dimensional examples in which chapters derive their methods before using images."""
 
 from collections.abc import Mapping
 
@@ -23,13 +23,17 @@ def points(
     y_label: str = "feature 2",
     title: str = "",
 ) -> Figure:
-    """Named groups of (n, 2) points, on equal axes; "good" and "defective" keep their colours of the other figures.
+    """Named groups of points in the plane, on equal axes.
 
-    field: x (w,), y (h,) and anomaly scores (h, w), drawn beneath the points, yellow where the score is high.
-    threshold: the line on which the field has this score.
+    groups: {name: (n, 2) points}; "good" and "defective" have the same colours as in other figures.
+    field: x (w,), y (h,) and anomaly scores (h, w), plotted behind the points, yellow where the score is high.
+    threshold: score at which a contour of the field is plotted; None for none.
+    x_label, y_label: of the axes.
+    title: over the figure.
+    Raises InputError for a threshold without a field and for a field of the wrong shape.
     """
     if threshold is not None and field is None:
-        raise InputError("points got a threshold but no field; pass field=(x, y, scores) for it to be drawn on.")
+        raise InputError("points got a threshold but no field; pass field=(x, y, scores) too.")
     figure, axes = new_figure(6.4, 5.0)
     ax = axes[0, 0]
     if field is not None:

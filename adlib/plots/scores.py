@@ -21,15 +21,23 @@ def score_histogram(
     title: str = "",
     score: str = "image score",
 ) -> Figure:
-    """Distributions of good and defective scores over the same bins, with what the threshold does to them.
+    """Histograms of good and defective scores over the same bins, with the effect of a threshold.
 
-    An image is called defective if its score is ABOVE the threshold; the legend then tells the false-alarm rate (share
-    of the good above it) and the recall (share of the defective above it), counted from the given scores.
+    An image is called defective if its score is ABOVE the threshold. The legend then shows the false-alarm rate
+    (fraction of the good scores above it) and the recall (fraction of the defective scores above it).
+
+    good_scores: scores of good images.
+    defective_scores: scores of defective images.
+    threshold: marked in the chart; None for none.
+    bins: number of bins.
+    title: over the chart.
+    score: label of the x axis.
+    Raises InputError for NaN or infinite scores, and where there is none.
     """
     good, defective = _scores(good_scores, "good_scores"), _scores(defective_scores, "defective_scores")
     together = np.concatenate([good, defective])
     if together.size == 0:
-        raise InputError("there are no scores to draw; pass at least one.")
+        raise InputError("there are no scores to plot; pass at least one.")
     edges = np.histogram_bin_edges(together, bins=bins)
     figure, axes = new_figure(7.0, 3.6)
     ax = axes[0, 0]
@@ -55,9 +63,14 @@ def score_histogram(
 
 @styled
 def roc_and_pr(labels: Sequence[int], scores: Sequence[float], *, title: str = "") -> Figure:
-    """ROC and precision-recall curve with AUROC and AP, beside what chance would give.
+    """ROC and precision-recall curve with AUROC and AP, and the level of chance.
 
-    labels: 1 or True for defective. Chance is the diagonal for ROC and the share of defective images for PR.
+    Chance is the diagonal for ROC and the fraction of defective images for PR.
+
+    labels: 1 or True for defective.
+    scores: one per label.
+    title: over both panels.
+    Raises InputError for NaN or infinite scores, unequal lengths and labels of one class.
     """
     from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
 
@@ -70,16 +83,16 @@ def roc_and_pr(labels: Sequence[int], scores: Sequence[float], *, title: str = "
     false_alarms, hits, _ = roc_curve(truth, values)
     precision, recall, _ = precision_recall_curve(truth, values)
     average = average_precision_score(truth, values)
-    share = float(truth.mean())
+    prevalence = float(truth.mean())
     figure, axes = new_figure(WIDTH, 4.2, 1, 2)
     roc, pr = axes[0]
     roc.plot([0, 1], [0, 1], color=FAINT, linestyle=":", label="chance: 0.500")
     roc.plot(false_alarms, hits, color=GOOD, label=f"AUROC {auc(false_alarms, hits):.3f}")
-    pr.axhline(share, color=FAINT, linestyle=":", label=f"chance: {share:.3f} defective")
-    # Steps, because average precision is the area of steps (lines between the points would promise more), each at the
+    pr.axhline(prevalence, color=FAINT, linestyle=":", label=f"chance: {prevalence:.3f} defective")
+    # Steps, because average precision is the area under steps (straight lines would show a larger area), each at the
     # best precision that reaches its recall.
     reached = np.unique(recall)
-    best = [precision[recall == one].max() for one in reached]
+    best = [precision[recall == level].max() for level in reached]
     pr.plot(reached, best, color=DEFECTIVE, drawstyle="steps-pre", label=f"AP {average:.3f}")
     tidy(roc, title="ROC", x_label="false-alarm rate", y_label="recall")
     tidy(pr, title="Precision-recall", x_label="recall", y_label="precision")

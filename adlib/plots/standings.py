@@ -17,33 +17,40 @@ _GAP = "#F0F0F0"
 
 @styled
 def score_grid(table: pd.DataFrame, *, title: str = "", missing: str = "not run", decimals: int = 3) -> Figure:
-    """A table as a picture: a cell a value, the darker the better within its column; gaps grey, with a word.
+    """A table as a figure: the darker a cell, the better its value within the column; gaps are grey.
+
+    The best value of a column is bold, and so are values equal to it.
 
     table: methods as index, data sets as columns, higher is better, NaN where there is no value.
-    The best value of a column is bold, equals all of them. Raises InputError on an empty table.
+    title: over the table.
+    missing: text in gaps.
+    decimals: of the values.
+    Raises InputError for an empty table.
     """
     if table.empty:
-        raise InputError("there is nothing to draw; pass at least one method and one data set.")
+        raise InputError("there is nothing to plot; pass at least one method and one data set.")
     values = table.to_numpy(float)
     figure, axes = new_figure(1.9 + 0.85 * table.shape[1], 0.9 + 0.27 * table.shape[0])
     ax = axes[0, 0]
     rounded = np.round(values, decimals)
     best = [column[~np.isnan(column)].max(initial=-np.inf) for column in rounded.T]
-    places = table.rank(method="average", pct=True).to_numpy(float)  # by rank: one bad method would bleach the others
+    places = table.rank(method="average", pct=True).to_numpy(
+        float
+    )  # by rank: one poor method would otherwise lighten the others
     for row, column in np.ndindex(values.shape):
         value = values[row, column]
-        known = np.isfinite(value)
-        colour = _PALE_TO_BLUE(places[row, column]) if known else _GAP
+        measured = np.isfinite(value)
+        colour = _PALE_TO_BLUE(places[row, column]) if measured else _GAP
         ax.fill_between([column, column + 1], row, row + 1, color=colour, edgecolor="white", linewidth=1.2)
         ax.text(
             column + 0.5,
             row + 0.5,
-            f"{value:.{decimals}f}" if known else missing,
+            f"{value:.{decimals}f}" if measured else missing,
             ha="center",
             va="center",
-            fontsize=FONT_SIZE - 1 if known else FONT_SIZE - 2,
-            color=INK if known else FAINT,
-            fontweight="bold" if known and rounded[row, column] == best[column] else "normal",
+            fontsize=FONT_SIZE - 1 if measured else FONT_SIZE - 2,
+            color=INK if measured else FAINT,
+            fontweight="bold" if measured and rounded[row, column] == best[column] else "normal",
         )
     tidy(ax, title=title)
     ax.grid(False)
@@ -61,15 +68,19 @@ def score_grid(table: pd.DataFrame, *, title: str = "", missing: str = "not run"
 def rank_diagram(
     ranks: pd.DataFrame, difference: float, groups: Sequence[tuple[int, int]], *, title: str = ""
 ) -> Figure:
-    """Average ranks, best on top, with what a test cannot tell apart joined by bars at the right (Demšar 2006).
+    """Average ranks, best on top; bars at the right join methods without a significant difference (Demšar 2006).
 
-    ranks: methods as columns, a row a data set, 1 is best. A large dot is a method's mean with its number, a faint one
-    its rank on one data set. difference: the critical one, drawn above to scale. groups: (first, last) places in the
-    order of rising means, as from `adlib.evaluation.comparison.groups`. Raises InputError on gaps and empty tables.
+    A large dot is a method's mean with its number, a faint dot its rank on one data set.
+
+    ranks: methods as columns, one row per data set, 1 is best.
+    difference: the critical difference, shown to scale above the ranks.
+    groups: (first, last) positions among the means in ascending order, see `adlib.evaluation.comparison.groups`.
+    title: over the chart.
+    Raises InputError for gaps and empty tables.
     """
     if ranks.empty or ranks.isna().any(axis=None):
         raise InputError(
-            "average ranks need at least one method and a rank on every data set; leave out what has none."
+            "average ranks need at least one method and a rank on every data set; leave out methods without one."
         )
     means = ranks.mean().sort_values(kind="stable")
     figure, axes = new_figure(7.4, 1.2 + 0.3 * len(means))
@@ -79,14 +90,14 @@ def rank_diagram(
         ax.plot([mean], [row], "o", color=GOOD, markersize=9, markeredgecolor="white")
         place = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": FONT_SIZE - 1}
         ax.annotate(f"{mean:.1f}", (1.01, row), **place)
-    beside = ax.get_yaxis_transform()  # x in shares of the axes, y a row
+    at_right = ax.get_yaxis_transform()  # x as a fraction of the axes, y in rows
     for number, (first, last) in enumerate(groups):
         x = 1.09 + 0.02 * number
-        ax.plot([x, x], [first - 0.25, last + 0.25], color=INK, linewidth=2.5, transform=beside, clip_on=False)
+        ax.plot([x, x], [first - 0.25, last + 0.25], color=INK, linewidth=2.5, transform=at_right, clip_on=False)
     ax.errorbar([1 + difference / 2], [-1], xerr=difference / 2, color=INK, capsize=4, elinewidth=1.8)
     above = {"xytext": (0, 5), "textcoords": "offset points", "ha": "left", "va": "bottom", "fontsize": FONT_SIZE - 1}
     ax.annotate(f"critical difference {difference:.1f}", (1, -1), **above)
-    label = "rank, 1 is best (large: mean, small: data sets); bars at the right join what is not told apart"
+    label = "rank, 1 is best (large: mean, small: data sets); bars: no significant difference"
     tidy(ax, title=title, x_label=label, grid="x")
     ax.set_yticks(range(len(means)), [showable(shorten(method, 28)) for method in means.index])
     ax.set_ylim(len(means) - 0.4, -2.1)

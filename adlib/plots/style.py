@@ -1,4 +1,4 @@
-"""How every figure looks: colours, fonts and text (Chinese names included)."""
+"""The style of all figures: colours, fonts and text (including Chinese names)."""
 
 import functools
 import unicodedata
@@ -20,7 +20,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # colour is never the only differ
 WIDTH = 8.5  # inches: 850 px at 100 dpi, the text column of a notebook or an HTML report
 FONT_SIZE = 10.0
 
-# Sans-serif first: they sit better beside DejaVu Sans. Simplified Chinese before the others of a family.
+# Sans-serif first: they match DejaVu Sans better. Simplified Chinese before the others of a family.
 CHINESE_FONTS = (
     "Noto Sans CJK SC",
     "Noto Sans SC",
@@ -49,22 +49,21 @@ CHINESE_FONTS = (
 
 
 def chinese_font() -> str | None:
-    """Name of an installed font that has Chinese glyphs, the first of `CHINESE_FONTS`; None where there is none.
+    """The first of `CHINESE_FONTS` that is installed; None where there is none.
 
-    A font installed since matplotlib last looked is not seen until its font cache (`matplotlib.get_cachedir()`) is
-    deleted.
+    matplotlib does not find a newly installed font until its font cache (`matplotlib.get_cachedir()`) is deleted.
     """
     installed = {entry.name for entry in font_manager.fontManager.ttflist}
     return next((name for name in CHINESE_FONTS if name in installed), None)
 
 
 def use_style() -> None:
-    """Give the notebook's own matplotlib figures the look of this package; its functions do not need this call."""
+    """Give a notebook's own matplotlib figures the style of this package, whose functions do not need this call."""
     matplotlib.rcParams.update(_settings())
 
 
 def styled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Run a plotting function under the style and leave the caller's settings as they were."""
+    """Run a plotting function under the style, and restore the caller's settings."""
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -75,19 +74,22 @@ def styled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def series_look(number: int) -> dict[str, Any]:
-    """Colour and marker of the series of that number."""
+    """Colour and marker of the series with this number."""
     return {"color": PALETTE[number % len(PALETTE)], "marker": MARKERS[number % len(MARKERS)]}
 
 
 def text_width(text: str) -> int:
-    """Width of a line of text in half-width characters: a Chinese one counts 2."""
+    """Width of a line of text in half-width characters: a Chinese character counts 2."""
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def shorten(text: str, width: int) -> str:
-    """`text` with each line cut in its middle to at most `width` half-width characters (at least 3).
+    """Shorten each line of a text in its middle.
 
-    File names differ at their beginning (the defect) and at their end (the number), so both stay.
+    File names differ at their beginning (the defect) and at their end (the number), so both are kept.
+
+    text: one or several lines.
+    width: largest width in half-width characters, at least 3.
     """
     return "\n".join(_shorten_line(line, max(width, 3)) for line in str(text).split("\n"))
 
@@ -109,9 +111,9 @@ def _shorten_line(line: str, width: int) -> str:
 
 
 def showable(text: str) -> str:
-    """`text` as it can be drawn: '$' is a dollar, not mathematics; without a Chinese font its letters become '□'.
+    """A text that matplotlib can show: '$' is a dollar; without a Chinese font, Chinese characters become '□'.
 
-    matplotlib draws such boxes too, with one warning for every glyph.
+    matplotlib shows such boxes too, with one warning for every glyph.
     """
     text = str(text).replace("$", r"\$")
     if chinese_font() is None:

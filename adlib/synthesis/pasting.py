@@ -1,11 +1,10 @@
-"""Foreign textures pasted into good pictures: the made-up defects that DRAEM learns from (chapter 07).
+"""Synthetic defects for training DRAEM: foreign textures pasted into good images (chapter 07).
 
-Zavrtanik, Kristan & Skocaj 2021, 'DRAEM', sec. 3.3. The paper takes its textures from the Describable Textures Dataset
-(5,640 photographs, 47 kinds). That data set is not needed here: the textures are other good pictures, the three
-texture photographs that come with scikit-image (brick, grass, gravel), and drawn ones, from smooth shades to speckles,
-all strongly changed. They are less varied than photographs of 47 kinds, and the detector that learns from them sees
-less of what a defect could be.
-Numbers come from torch's generator, so `torch.manual_seed` fixes them.
+Zavrtanik, Kristan & Skocaj 2021, 'DRAEM', sec. 3.3. The paper uses textures from the Describable Textures Dataset
+(5,640 photographs, 47 kinds). That data set is not needed here: the textures are other good images, the three texture
+photographs in scikit-image (brick, grass, gravel), and generated textures from smooth shades to speckles, all strongly
+augmented. They are less varied than photographs of 47 kinds, so a detector trained on them sees fewer possible defects.
+Random numbers come from torch's generator, so `torch.manual_seed` fixes them.
 """
 
 import functools
@@ -23,44 +22,51 @@ from adlib.synthesis.perlin import perlin_masks, random_noise
 
 MIXED = {"both": ("good", "photographs"), "all": ("good", "photographs", "drawn")}
 TEXTURES = ("good", "photographs", "drawn", *MIXED)
-DRAWN_SIDE = 256  # pixels of a drawn texture, before a piece is cut out
-CHANGES_EACH = 3  # random changes of colour to one texture, as in the paper
-MOST_TRANSPARENT = 0.8  # share of the good picture that may shine through
+DRAWN_SIDE = 256  # pixels of a generated texture, before a piece is cut out
+CHANGES_EACH = 3  # random colour changes per texture, as in the paper
+MOST_TRANSPARENT = 0.8  # largest weight of the good image on the mask
 
 
-def paste(pictures: Tensor, textures: Tensor, masks: Tensor, transparency: Tensor) -> Tensor:
-    """Textures in place of the pictures on the masks, the pictures shining through (the paper's eq. 3).
+def paste(images: Tensor, textures: Tensor, masks: Tensor, transparency: Tensor) -> Tensor:
+    """Blend textures into images on the masks (the paper's eq. 3).
 
-    pictures, textures: (B, C, h, w); masks: (B, 1, h, w) bool; transparency: (B,) shares of the picture, 0 to 1.
+    images: (B, C, h, w).
+    textures: (B, C, h, w).
+    masks: (B, 1, h, w) bool.
+    transparency: (B,), weight of the image on the mask, 0 to 1.
+    Returns (B, C, h, w).
     """
     through = transparency.view(-1, 1, 1, 1)
-    return torch.where(masks, through * pictures + (1 - through) * textures, pictures)
+    return torch.where(masks, through * images + (1 - through) * textures, images)
 
 
-def made_up_defects(pictures: Tensor, textures: str = "both", share: float = 0.5) -> tuple[Tensor, Tensor]:
-    """A batch in which some pictures got a defect, and where: (B, C, h, w) in [0, 1] and (B, 1, h, w) bool.
+def made_up_defects(images: Tensor, textures: str = "both", share: float = 0.5) -> tuple[Tensor, Tensor]:
+    """Add synthetic defects to some images of a batch.
 
-    textures: "good" takes them from the batch's other pictures, "photographs" from scikit-image's brick, grass and
-    gravel, "drawn" from `drawn`; "both" from the first two at random, "all" from the three; share: of the pictures that
-    get a defect. Raises InputError on another kind.
+    images: (B, C, h, w) in [0, 1].
+    textures: "good" uses the other images of the batch, "photographs" scikit-image's brick, grass and gravel, "drawn"
+        the generated textures of `drawn`; "both" uses one of the first two at random, "all" one of the three.
+    share: probability that an image gets a defect.
+    Returns the batch (B, C, h, w) in [0, 1] and the defect masks (B, 1, h, w) bool.
+    Raises InputError for an unknown kind of textures.
     """
     check_choice("kind of textures", textures, TEXTURES)
-    count, device = len(pictures), pictures.device
-    size = tuple(pictures.shape[2:])
+    count, device = len(images), images.device
+    size = tuple(images.shape[2:])
     masks = perlin_masks(count, size).to(device) & (torch.rand(count, 1, 1, 1) < share).to(device)
     kinds = MIXED.get(textures, (textures,))
     foreign = []
     for number in range(count):
-        taken = kinds[0] if len(kinds) == 1 else kinds[int(torch.randint(len(kinds), ()))]
+        kind = kinds[0] if len(kinds) == 1 else kinds[int(torch.randint(len(kinds), ()))]
         other = int(torch.randint(1, max(count, 2), ()))
-        source = pictures[(number + other) % count] if taken == "good" else _SOURCES[taken]().to(device)
+        source = images[(number + other) % count] if kind == "good" else _SOURCES[kind]().to(device)
         foreign.append(change(source, size))
     transparency = MOST_TRANSPARENT * torch.rand(count).to(device)
-    return paste(pictures, torch.stack(foreign), masks, transparency), masks
+    return paste(images, torch.stack(foreign), masks, transparency), masks
 
 
 def photograph() -> Tensor:
-    """One of the three texture photographs, grey as it is: (3, 512, 512) in [0, 1]."""
+    """One of the three texture photographs at random, in grey: (3, 512, 512) in [0, 1]."""
     names = ("brick", "grass", "gravel")
     return _photograph(names[int(torch.randint(len(names), ()))])
 
@@ -72,9 +78,9 @@ def _photograph(name: str) -> Tensor:
 
 
 def drawn() -> Tensor:
-    """Two random colours mixed by Perlin noise of 1 to 32 cells an axis: (3, 256, 256) in [0, 1].
+    """A generated texture: two random colours mixed by Perlin noise of 1 to 32 cells per axis.
 
-    With few cells the piece is a smooth shade, with many it is speckled or striped.
+    With few cells the texture is a smooth shade, with many it is speckled or striped. Returns (3, 256, 256) in [0, 1].
     """
     first, second = torch.rand(2, 3, 1, 1)
     return first + (second - first) * (random_noise((DRAWN_SIDE, DRAWN_SIDE)) + 1) / 2
@@ -84,15 +90,16 @@ _SOURCES: dict[str, Callable[[], Tensor]] = {"photographs": photograph, "drawn":
 
 
 def change(texture: Tensor, size: tuple[int, int]) -> Tensor:
-    """A piece of a texture, cut out, turned and mirrored at random, and strongly changed in colour.
+    """A random piece of a texture: cropped, rotated, mirrored and strongly changed in colour; half the pieces are grey.
 
-    texture: (3, h, w) in [0, 1]; size: of the piece, which shows 30% to 100% of the texture's sides.
-    Every other piece is grey. Returns (3, *size) in [0, 1].
+    texture: (3, h, w) in [0, 1].
+    size: (height, width) of the result, which shows 30% to 100% of the texture's sides.
+    Returns (3, *size) in [0, 1].
     """
     piece = _cut(texture, size)
     for which in torch.randperm(len(_CHANGES))[:CHANGES_EACH].tolist():
         piece = _CHANGES[which](piece).clamp(0, 1)
-    if torch.rand(()) < 0.5:  # in grey pictures colour alone would give all made-up defects away, and no real one
+    if torch.rand(()) < 0.5:  # in grey images colour alone would reveal every synthetic defect, but no real defect
         piece = piece.mean(0, keepdim=True).expand(3, -1, -1)
     return piece
 

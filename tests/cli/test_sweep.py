@@ -30,7 +30,7 @@ ARGUMENTS = [
     (("--backbone", "magic", *SHORT), "magic"),
     (("--shots", "1", "--workers", "0"), "workers"),
     (("--shots", "1", "--false-alarms", "1"), "between 0 and 1"),
-    (("--split-seed", "-1", *SHORT), "split_seed is a whole number"),
+    (("--split-seed", "-1", *SHORT), "split_seed must be a whole number"),
     (("--map-frame", "screen", *SHORT), "'screen'"),
     (("--official", "--method", "anomalydino", *SHORT), "anomalydino has none"),
     (("--set", "coreset", *SHORT), "NAME=VALUE"),

@@ -69,11 +69,11 @@ def test_the_same_image_twice(tmp_path):
     same = root / "nut/train/good/0.png"
     (root / "nut/train/good/copy.png").write_bytes(same.read_bytes())
     text = str(check_folder(root))
-    assert "  nut/train/good/0.png = nut/train/good/copy.png\n" in text and "flattered" not in text
+    assert "  nut/train/good/0.png = nut/train/good/copy.png\n" in text and "inflates" not in text
     (root / "nut/test/crack/9.png").write_bytes(same.read_bytes())
     report = check_folder(root)
     assert report.ok and "IN TEST AND TRAIN" in str(report) and "BOTH GOOD AND DEFECTIVE" in str(report)
-    assert "more than once" in report.lines[-1]
+    assert "duplicate images" in report.lines[-1]
 
 
 def test_nothing_to_measure_on(tmp_path):

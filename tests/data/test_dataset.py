@@ -50,12 +50,12 @@ def test_random_draws_differ_by_seed_and_cover_all():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((0,), "shots is a whole number of at least 1, not 0"),
+        ((0,), "shots must be a whole number of at least 1, not 0"),
         ((-1,), "at least 1"),
         ((2.5,), "not 2.5"),
         ((True,), "not True"),
         (("4",), "not '4'"),
-        ((4, -1), "seed is a whole number"),
+        ((4, -1), "seed must be a whole number"),
         ((11,), "has 10 good training images, fewer than the 11 shots"),
         ((11, 0, "random"), "has 10 good training images, fewer"),
         ((4, 2), 'need 12; take a smaller seed or selection="random"'),

@@ -29,10 +29,10 @@ def deep(root: Path, kind: type, low: float, high: float, hot: float) -> Path:
 @pytest.mark.parametrize(
     ("kind", "low", "high", "hot", "without"),
     [
-        (np.uint16, 500, 4000, 65535, "keep few of their greys"),
+        (np.uint16, 500, 4000, 65535, "most of their grey levels would be lost"),
         (np.int32, 500, 100_000, 2_000_000, "cannot be read"),
         (np.float32, -2, 6, 1e9, "cannot be read"),
-        (np.float32, 0.4, 0.5, 1, "keep few of their greys"),
+        (np.float32, 0.4, 0.5, 1, "most of their grey levels would be lost"),
     ],
 )
 def test_deep_images_get_a_window_from_good_training_images(tmp_path, kind, low, high, hot, without):

@@ -98,7 +98,7 @@ def test_a_lighter_student_is_translated_saved_and_loaded(tmp_path):
 
 
 def test_students_that_cannot_answer_are_refused():
-    with pytest.raises(InputError, match="no convolutional network"):
+    with pytest.raises(InputError, match="not a convolutional network"):
         STFPM(student="vit_tiny_patch16", resize=64, steps=1).fit(GOOD[:2])
     with pytest.raises(InputError, match="stride 2"):
         STFPM(student="resnet18", layers=("blocks0",), resize=64, steps=1).fit(GOOD[:2])

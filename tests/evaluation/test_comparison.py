@@ -97,7 +97,7 @@ def test_groups():
     assert groups([1, 2, 3, 4], 4) == [(0, 3)]
     assert groups([1, 2, 3, 4], 0.5) == [] == groups([], 1) == groups([2], 1)
     assert groups([1, 1.2, 5, 5.1], 1) == [(0, 1), (2, 3)]
-    with pytest.raises(InputError, match="must rise"):
+    with pytest.raises(InputError, match="must be in ascending order"):
         groups([2, 1], 1)
 
 
@@ -218,8 +218,8 @@ def test_mean_difference_is_that_of_drawn_images():
         (lambda: auroc_difference([0, 0], [1, 2], [1, 2]), "at least one of each"),
         (lambda: auroc_difference([0, 1], [1, 2, 3], [1, 2]), "do not match"),
         (lambda: auroc_difference([0, 1], [1, np.nan], [1, 2]), "NaN"),
-        (lambda: auroc_difference([0, 1], [1, 2], [1, 2], level=1), "level must lie"),
-        (lambda: auroc_difference([0, 1], [1, 2], [1, 2], draws=0), "draws be at least 1"),
+        (lambda: auroc_difference([0, 1], [1, 2], [1, 2], level=1), "level must be"),
+        (lambda: auroc_difference([0, 1], [1, 2], [1, 2], draws=0), "draws at least 1"),
         (lambda: mean_difference([], []), "cannot be paired"),
         (lambda: mean_difference([1, 2], [1]), "cannot be paired"),
         (lambda: ranks([[1, np.nan]]), "without gaps"),

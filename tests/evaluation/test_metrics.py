@@ -64,9 +64,9 @@ def test_one_class_is_not_available(labels):
         ([0, 1], [np.inf, -np.inf], "scores holds 2 NaN or infinite"),
         ([0, 1], [0.0], "must both be"),
         ([[0, 1]], [[0.0, 1.0]], "must both be"),
-        ([0, 2], [0.0, 1.0], "only be 0"),
-        ([0, -1], [0.0, 1.0], "only be 0"),
-        (["good", "bad"], [0.0, 1.0], "only be 0"),
+        ([0, 2], [0.0, 1.0], "must be 0"),
+        ([0, -1], [0.0, 1.0], "must be 0"),
+        (["good", "bad"], [0.0, 1.0], "must be 0"),
         ([0, 1], [None, 1.0], "real numbers"),
     ],
 )
@@ -163,7 +163,7 @@ def test_bootstrap_refuses_what_it_does_not_know():
     with pytest.raises(InputError, match="choose one of image_auroc"):
         bootstrap_interval([0, 1], [0, 1], "aupro")
     for options in ({"level": 1.0}, {"level": 0.0}, {"draws": 0}):
-        with pytest.raises(InputError, match="level must lie"):
+        with pytest.raises(InputError, match="level must be"):
             bootstrap_interval([0, 1], [0, 1], **options)
 
 
@@ -336,8 +336,8 @@ def test_maps_from_a_generator_that_reuses_its_buffer():
         ([np.zeros((2, 2))], [np.zeros((2, 2), bool)] * 2, "only 1 maps and more masks"),
         ([np.zeros((2, 2)), np.full((2, 2), np.nan)], [np.zeros((2, 2), bool)] * 2, r"maps\[1\] holds 4 NaN"),
         ([np.full((2, 2), np.inf)], [np.zeros((2, 2), bool)], r"maps\[0\] holds 4 NaN"),
-        ([np.zeros((2, 2))], [np.full((2, 2), 255, np.uint8)], "take mask > 0"),
-        ([np.zeros((2, 2))], [np.full((2, 2), 0.5)], "may only hold"),
+        ([np.zeros((2, 2))], [np.full((2, 2), 255, np.uint8)], "use mask > 0"),
+        ([np.zeros((2, 2))], [np.full((2, 2), 0.5)], "must hold only"),
     ],
 )
 def test_bad_input_of_pixel_metrics(maps, masks, sentence):
@@ -347,5 +347,5 @@ def test_bad_input_of_pixel_metrics(maps, masks, sentence):
 
 @pytest.mark.parametrize("limit", [0, -0.1, 1.1, float("nan")])
 def test_bad_limit(limit):
-    with pytest.raises(InputError, match="fpr_limit must lie"):
+    with pytest.raises(InputError, match="fpr_limit must be"):
         pixel_metrics([np.zeros((1, 2))], [np.array([[0, 1]])], limit)

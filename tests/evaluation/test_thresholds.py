@@ -79,7 +79,7 @@ def test_promise_by_simulation(n, rate):
 
 @pytest.mark.parametrize("rate", [0, 1, -0.1, 1.5, float("nan")])
 def test_bad_rate(rate):
-    with pytest.raises(InputError, match="false_alarm_rate must lie"):
+    with pytest.raises(InputError, match="false_alarm_rate must be"):
         conformal_threshold([1.0, 2.0], rate)
 
 
@@ -131,6 +131,6 @@ def test_the_promises_name_their_rates():
     for method, text in GUARANTEES.items():
         said = text.format(rate="0.05", twice="0.1")
         assert method in said and "0.05" in said and "{" not in said
-    assert "No exact promise" in GUARANTEES[LEAVE_ONE_OUT] and "0.1" in GUARANTEES[LEAVE_ONE_OUT].format(
+    assert "No exact guarantee" in GUARANTEES[LEAVE_ONE_OUT] and "0.1" in GUARANTEES[LEAVE_ONE_OUT].format(
         rate="0.05", twice="0.1"
     )

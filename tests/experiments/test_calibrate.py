@@ -89,7 +89,7 @@ def test_the_sentences_hold_the_numbers(weld):
     result = run(plan(weld, "anomalydino", options=DINO), weld, false_alarms=0.2)
     threshold, promise, share, hides = explain(result.row)
     assert "12 good images" in threshold and "set for 20% false alarms" in threshold
-    assert "No exact promise" in promise and "40% is the bound" in promise
+    assert "No exact guarantee" in promise and "40% is the bound" in promise
     decided = result.row["decisions"]
     assert f"{decided['accuracy']:.1%}" in share and f"{decided['recall']:.1%}" in share
     counts = result.row["images"]

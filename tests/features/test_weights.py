@@ -277,7 +277,7 @@ def test_the_packages_tensors_are_matched_by_order_and_shape():
     assert renamed["conv_stem.weight"] is state["_conv_stem.weight"]
     swapped = dict(state)
     swapped["_blocks.3._bn0.weight"] = torch.zeros(5)
-    with pytest.raises(InputError, match=r"_blocks.3._bn0.weight \(5,\) stands where blocks.2.0.bn1.weight"):
+    with pytest.raises(InputError, match=r"_blocks.3._bn0.weight \(5,\) is in the place of blocks.2.0.bn1.weight"):
         to_timm_layout(swapped, reference, path)
     del swapped["_blocks.3._bn0.weight"]
     with pytest.raises(InputError, match="293 tensors, the network 294"):

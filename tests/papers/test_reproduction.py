@@ -80,7 +80,7 @@ def test_bad_data_is_refused_before_anything_is_run(toy_root, tmp_path):
     with pytest.raises(InputError, match="cannot be used as it is"):
         check_data(job(broken, tmp_path), show_progress=False)
     shutil.copytree(toy_root / "weld", tmp_path / "mvtec" / "bottle")
-    with pytest.raises(InputError, match="bottle: 12 good training images, published are 209"):
+    with pytest.raises(InputError, match="bottle: 12 good training images, but 209 were published"):
         check_data(job(tmp_path / "mvtec", tmp_path, categories=()), show_progress=False)
 
 

@@ -29,7 +29,7 @@ def test_a_grid_writes_every_value_and_names_what_is_missing():
 def test_a_grid_of_gaps_alone_can_be_drawn():
     table = pd.DataFrame({"one": [np.nan]}, index=["a"])
     assert texts(plots.score_grid(table, missing="—")) == ["—"]
-    with pytest.raises(InputError, match="nothing to draw"):
+    with pytest.raises(InputError, match="nothing to plot"):
         plots.score_grid(pd.DataFrame())
 
 

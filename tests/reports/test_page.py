@@ -25,7 +25,7 @@ def test_everything_a_reader_needs_is_on_it(page, weld):
         "Recall of each kind of defect",
         "accuracy at the threshold",
         "What accuracy hides",
-        "Promise (split conformal)",
+        "Guarantee (split conformal)",
         "Protocol",
         "Versions",
         "Data",

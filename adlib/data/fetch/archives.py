@@ -1,4 +1,4 @@
-"""Unpack an archive that nobody has vouched for: plain files and folders inside the target, or nothing at all."""
+"""Unpack an untrusted archive: only plain files and folders inside the target, or nothing at all."""
 
 import lzma
 import re
@@ -19,8 +19,11 @@ _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EO
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a tar (plain, gz, bz2, xz) or zip archive into `folder`.
 
-    Raises InputError for a file that is neither, that is damaged or encrypted, or that holds a path outside of it, a
-    link or a device. What was unpacked until then stays in `folder`: whoever asked throws it away (`building` does).
+    archive: the file.
+    folder: the target folder; after an error it holds what was unpacked so far, and the caller removes it (as
+        `building` does).
+    Raises InputError for a file of another kind, for a damaged or encrypted archive, and for one that holds a path
+    outside `folder`, a link or a device.
     """
     try:
         if tarfile.is_tarfile(archive):
@@ -37,7 +40,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 def _unpack_tar(archive: Path, folder: Path) -> None:
     if not hasattr(tarfile, "data_filter"):  # came with the security releases 3.10.12, 3.11.4 and 3.12
-        raise InputError("This Python unpacks tar archives unsafely; take 3.10.12, 3.11.4 or anything newer.")
+        raise InputError("This Python unpacks tar archives unsafely; use 3.10.12, 3.11.4 or newer.")
     with tarfile.open(archive) as tar:
         for member in progress(tar, label=f"unpacking {archive.name}", unit="file"):
             _refuse_outside(archive, member.name)
@@ -73,7 +76,7 @@ def _refuse_outside(archive: Path, name: str) -> None:
     # A backslash separates folders on Windows, and a colon names a drive or a stream there.
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if not parts or parts[0] == "/" or ".." in parts or re.match(r"[A-Za-z]:", name) or "\0" in name:
-        _refuse(archive, name, "a path outside of the data set")
+        _refuse(archive, name, "a path outside the data set")
 
 
 def _refuse(archive: Path, name: str, what: str) -> None:

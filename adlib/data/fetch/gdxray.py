@@ -1,8 +1,8 @@
 """Weld tiles from GDXray (Mery et al., J. Nondestructive Evaluation 34, 2015): MVTec layout, one category (chapter 23).
 
 Radiographs W0001 and their hand-made masks W0002, cut into overlapping tiles along the bead. Neighbouring tiles share
-pixels, films do not: a film is either in training or in test. The masks do not say which kind a defect is. Names sort
-film by film, so a few-shot draw by slice sees one film only: draw with selection="random".
+pixels, films do not: a film is either in training or in test. The masks do not tell the kind of a defect. Names sort
+film by film, so a few-shot draw by slice sees one film only: use selection="random".
 """
 
 from argparse import ArgumentParser, Namespace
@@ -29,17 +29,17 @@ KINDS = ("train/good", "test/good", "test/defect")
 
 def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--tile", type=int, default=160, help="side of a tile in pixels (default: 160)")
-    parser.add_argument("--overlap", type=float, default=0.5, help="shared part of neighbours, 0 to 0.9 (default: 0.5)")
-    parser.add_argument("--emboss", action="store_true", help="relief instead of brightness")
+    parser.add_argument("--overlap", type=float, default=0.5, help="overlap of neighbours, 0 to 0.9 (default: 0.5)")
+    parser.add_argument("--emboss", action="store_true", help="write the relief instead of the brightness")
 
 
 def arrange(found: Path, made: Path, place: Callable[[Path, Path], None], options: Namespace) -> list[str]:
-    """Cut the tiles and write their index; lines with the number of tiles of each film."""
+    """Cut the tiles and write their index. Returns lines with the number of tiles of each film."""
     tile, overlap = options.tile, options.overlap
     if not 32 <= tile <= min(film.size[1] for film in FILMS.values()):
-        raise InputError(f"--tile is between 32 and the height of the lowest film, not {tile}.")
+        raise InputError(f"--tile must be between 32 and the height of the lowest film, not {tile}.")
     if not 0 <= overlap <= 0.9:
-        raise InputError(f"--overlap is between 0 and 0.9, not {overlap}.")
+        raise InputError(f"--overlap must be between 0 and 0.9, not {overlap}.")
     root = root_below(found, lambda p: (p / "W0001").is_dir() and (p / "W0002").is_dir(), "folders W0001 and W0002")
     rows, counts = [], {}
     for number, film in FILMS.items():
@@ -66,13 +66,13 @@ def _read(root: Path, number: int) -> tuple[np.ndarray, np.ndarray]:
     """A radiograph as (H, W) uint8 and its mask as (H, W) bool."""
     path = root / "W0001" / f"W0001_{number:04d}.png"
     try:
-        with Image.open(path) as picture:
-            grey = np.array(picture.convert("L"))
+        with Image.open(path) as image:
+            grey = np.array(image.convert("L"))
     except OSError as error:
-        raise InputError(f"Cannot read {printable(path)}: {error}; get GDXray's welds again.") from error
+        raise InputError(f"Cannot read {printable(path)}: {error}; download GDXray's welds again.") from error
     size = grey.shape[::-1]
     if size != FILMS[number].size:
-        raise InputError(f"{printable(path)} is {size[0]} x {size[1]} pixels, not as published; get it again.")
+        raise InputError(f"{printable(path)} is {size[0]} x {size[1]} pixels, not as published; download it again.")
     mask = read_mask(root / "W0002" / f"W0002_{number:04d}.png", size)
     return grey, np.asarray(mask, dtype=bool)
 
@@ -93,7 +93,7 @@ def _table(counts: dict[int, Counter]) -> list[str]:
 
 
 def check(folder: Path) -> Verdict:
-    """Tiles, masks and films against the index that was written with them."""
+    """Compare tiles, masks and films with the index that was written with them."""
     folder = folder if (folder / INDEX).is_file() else folder / CATEGORY
     rows, verdict = read_index(folder / INDEX, COLUMNS, NUMBERS), Verdict()
     films = {split: {r["film"] for r in rows if r["image"].startswith(split)} for split in ("train", "test")}
@@ -101,11 +101,11 @@ def check(folder: Path) -> Verdict:
         verdict.mismatches.append(f"Film {film} has tiles in training and in test.")
     for label in KINDS:
         expected = {Path(r["image"]).name for r in rows if r["image"].startswith(f"{label}/")}
-        there = {p.name for p in images(folder / label)}
+        files = {p.name for p in images(folder / label)}
         if not expected:
-            verdict.mismatches.append(f"{label}: no tiles; take a smaller tile or a larger overlap.")
-        if expected != there:
-            missing, more = len(expected - there), len(there - expected)
+            verdict.mismatches.append(f"{label}: no tiles; use a smaller tile or a larger overlap.")
+        if expected != files:
+            missing, more = len(expected - files), len(files - expected)
             verdict.mismatches.append(f"{label}: {missing} tiles of {INDEX} are missing, {more} are not in it.")
     for row in rows:
         if row["image"].startswith("test/defect/") and (sentence := _mask_mismatch(folder, row)):

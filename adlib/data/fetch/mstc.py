@@ -2,8 +2,8 @@
 
 The videos are those of Liu et al. (CVPR 2018): 330 of ordinary days for training, 107 for testing, 13 scenes, of which
 the last has no test video. Every fifth frame is PatchCore's subset (Roth et al. 2022, supplement); their
-list of frames is not published, so here it is frames 0, 5, 10, ... of each video. A test frame is anomalous where the
-authors' frame label says so, and its mask is theirs.
+list of frames is not published, so frames 0, 5, 10, ... of each video are used here. Labels and masks of test frames
+are the authors'.
 """
 
 import shutil
@@ -35,10 +35,10 @@ PAPER = "Liu et al., CVPR 2018"
 
 
 def arrange(found: Path, made: Path, place: Callable[[Path, Path], None], options: Namespace) -> list[str]:
-    """<scene>/train/good, test/good, test/anomaly and ground_truth/anomaly, and the index of videos.
+    """Write <scene>/train/good, test/good, test/anomaly and ground_truth/anomaly, and the index of videos.
 
     A frame is named <scene>_<video>_<number>. Training videos are read from training/frames/<video>/ where there are
-    frames, and from training/videos/<video>.avi otherwise, which needs the program ffmpeg.
+    frames, and from training/videos/<video>.avi otherwise, which requires ffmpeg.
     """
     root = root_below(found, lambda p: (p / "testing" / "frames").is_dir(), "folder testing/frames")
     rows, disagreeing = [], 0
@@ -81,7 +81,7 @@ def _frames_of(video: Path, made: Path) -> Iterator[list[Path]]:
         return
     folder = made.parent / "frames"
     folder.mkdir()
-    # All frames: the option that keeps ffmpeg from filling the gaps of a selection with copies has changed its name.
+    # All frames: the option that keeps ffmpeg from filling gaps in a selection with copies was renamed.
     command = ["ffmpeg", "-v", "error", "-nostdin", "-i", str(video), "-q:v", "2", str(folder / "%06d.jpg")]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -93,7 +93,7 @@ def _frames_of(video: Path, made: Path) -> Iterator[list[Path]]:
 
 
 def _test_video(folder: Path, testing: Path, made: Path) -> tuple[tuple[str, str, int, int, int], int]:
-    """Place every fifth frame of a test video with its mask; its row of the index, and how many labels contradict."""
+    """Copy every fifth frame of a test video with its mask; its index row, and how many labels and masks disagree."""
     name, frames = folder.name, _in_order(folder)
     labels = _array(testing / "test_frame_mask" / f"{name}.npy")
     masks = _array(testing / "test_pixel_mask" / f"{name}.npy")
@@ -145,12 +145,12 @@ def _put(frame: Path, target: Path) -> None:
 
 
 def check(folder: Path) -> Verdict:
-    """Videos against the published numbers; the frames and masks of each video against the index."""
+    """Compare videos with the published numbers, and the frames and masks of each video with the index."""
     verdict, rows = Verdict(), read_index(folder / INDEX, COLUMNS, NUMBERS)
     for split, published in VIDEOS.items():
         number = sum(row["split"] == split for row in rows)
         if number != published:
-            verdict.mismatches.append(f"{number} {split} videos, published are {published} ({PAPER}).")
+            verdict.mismatches.append(f"{number} {split} videos, but {published} were published ({PAPER}).")
     for scene in SCENES:
         own = [row for row in rows if row["video"].startswith(f"{scene}_")]
         wrong = list(_scene_mismatches(folder / scene, own))
@@ -165,11 +165,11 @@ def check(folder: Path) -> Verdict:
 def _scene_mismatches(folder: Path, rows: list[dict[str, str]]) -> Iterator[str]:
     names = {split: {p.stem for p in images(folder / split)} for split in ("train/good", "test/good", "test/anomaly")}
     masks = {p.stem.removesuffix("_mask") for p in images(folder / "ground_truth" / "anomaly")}
-    there = {"train": names["train/good"], "test": names["test/good"] | names["test/anomaly"]}
+    found = {"train": names["train/good"], "test": names["test/good"] | names["test/anomaly"]}
     splits = {row["split"] for row in rows}
     if rows and splits != {"train"} | ({"test"} if folder.name != WITHOUT_TEST else set()):
-        yield f"{folder.name}: it has {' and '.join(sorted(splits))} videos only, or some that nobody published."
-    for split, files in there.items():
+        yield f"{folder.name}: it has {' and '.join(sorted(splits))} videos only, or unpublished ones."
+    for split, files in found.items():
         own = [row for row in rows if row["split"] == split]
         expected = {f"{row['video']}_{n:06d}" for row in own for n in range(0, int(row["frames"]), STEP)}
         if files != expected:
@@ -188,7 +188,7 @@ SOURCE = Source(
     licence="For research; the terms are on the authors' page, and third parties list it under BSD 2-Clause: read the"
     " page.\nCite: Liu et al., Future Frame Prediction for Anomaly Detection - A New Baseline, CVPR 2018.",
     archive="shanghaitech.tar.gz",
-    # The authors' page links to share sites that need a browser. This is the address anomalib uses; the sum decides.
+    # The authors' page links to share sites that need a browser. This is the address anomalib uses; the sha256 decides.
     url="http://101.32.75.151:8181/dataset/shanghaitech.tar.gz",
     sha256="c13a827043b259ccf8493c9d9130486872992153a9d714fe229e523cd4c94116",
     arrange=arrange,

@@ -14,21 +14,21 @@ PUBLISHED = {name: {"images": number, "masks": number} for name, number in _TILE
 
 
 def arrange(found: Path, made: Path, place: Callable[[Path, Path], None], options: Namespace) -> list[str]:
-    """The six folders as they are: `load_dataset` reads them, and draws the split that nobody published."""
+    """The six folders as they are; `load_dataset` reads them and samples the split, since none is published."""
     root = root_below(found, matches, f"folder {FREE}/Imgs")
     place_all([*PUBLISHED, "README.md"], root, made, place)
     return []
 
 
 def check(folder: Path) -> Verdict:
-    """Images (JPEG) and masks (PNG of the same name) of each folder; good tiles have empty masks."""
+    """Count images (JPEG) and masks (PNG of the same name) of each folder; good tiles have empty masks."""
     counts = {}
     for name in PUBLISHED:
         if (folder / name).is_dir():
             files = images(folder / name / "Imgs")
-            pictures = {p.stem for p in files if p.suffix.lower() in (".jpg", ".jpeg")}
+            stems = {p.stem for p in files if p.suffix.lower() in (".jpg", ".jpeg")}
             masks = {p.stem for p in files if p.suffix.lower() == ".png"}
-            counts[name] = {"images": len(pictures), "masks": len(pictures & masks)}
+            counts[name] = {"images": len(stems), "masks": len(stems & masks)}
     return compare(counts, PUBLISHED, PAPER)
 
 
@@ -38,7 +38,7 @@ SOURCE = Source(
     licence="Its authors state no licence: they welcome its use and ask researchers to cite them.\n"
     "Cite: Huang et al., Surface defect saliency of magnetic tile, The Visual Computer 36, 2020.",
     archive="magnetic_tile_defects.zip",
-    # The archive is packed anew for each download, so its bytes are not fixed; the counts are.
+    # The archive is repacked for each download, so its bytes are not fixed; the counts are.
     url="https://github.com/abin24/Magnetic-tile-defect-datasets./archive/refs/heads/master.zip",
     sha256=None,
     arrange=arrange,

@@ -30,7 +30,7 @@ PUBLISHED = {
 
 
 def arrange(found: Path, made: Path, place: Callable[[Path, Path], None], options: Namespace) -> list[str]:
-    """The categories as they are, with readme and licence; the layout is read by `load_dataset`."""
+    """The categories as they are, with readme and licence; `load_dataset` reads this layout."""
     root = root_below(found, lambda p: any((p / name / "train" / "good").is_dir() for name in PUBLISHED), "category")
     place_all([*PUBLISHED, "readme.txt", "license.txt"], root, made, place)
     return []
@@ -47,7 +47,7 @@ SOURCE = Source(
     "Cite: Bergmann et al., MVTec AD - A Comprehensive Real-World Dataset for Unsupervised Anomaly Detection,\n"
     "CVPR 2019.",
     archive="mvtec_anomaly_detection.tar.xz",
-    # MVTec's share link changes now and then: the sum says whether the bytes are the right ones.
+    # MVTec's share link changes now and then; the sha256 tells whether the bytes are the right ones.
     url="https://www.mydrive.ch/shares/150996/b52ecdcbf521176e9db9c731f2304b27/download/420938113-1629960298/"
     "mvtec_anomaly_detection.tar.xz",
     sha256="cf4313b13603bec67abb49ca959488f7eedce2a9f7795ec54446c649ac98cd3d",

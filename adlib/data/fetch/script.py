@@ -1,4 +1,4 @@
-"""The command line that all data scripts share: --to, --from, --check, and the licence in front."""
+"""The command line shared by all data scripts: --to, --from, --check, and the licence before them."""
 
 import argparse
 import os
@@ -15,33 +15,38 @@ from adlib.errors import InputError
 
 
 def main(source: Source, arguments: Sequence[str] | None = None) -> int:
-    """Run one data script; 0 on success, 1 if counts differ, 2 with one sentence on bad input, 130 when interrupted."""
+    """Run one data script.
+
+    source: the data set.
+    arguments: the command line; None for sys.argv.
+    Returns 0 on success, 1 if counts differ, 2 with one sentence for bad input, 130 when interrupted.
+    """
     parser = _parser(source)
     options = parser.parse_args(arguments)
     try:
         if options.check is not None:
             return _check(source, options.check)
         if options.to is None:
-            raise InputError("Nothing to do: say where the data set goes (--to DIR) or what to verify (--check DIR).")
+            raise InputError("Nothing to do: give a folder for the data set (--to DIR) or one to verify (--check DIR).")
         return _make(source, options)
     except InputError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted; start again, and the download goes on where it was.", file=sys.stderr)
+        print(f"{parser.prog}: interrupted; start again to resume the download.", file=sys.stderr)
         return 130
 
 
 def _parser(source: Source) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=f"Get and check {source.name} ({source.page}).",
-        epilog="Without --from the archive is downloaded beside DIR, and a download that broke off is resumed.",
+        epilog="Without --from the archive is downloaded next to DIR, and an interrupted download is resumed.",
     )
-    parser.add_argument("--to", type=Path, metavar="DIR", help="folder the data set gets; it must not exist yet")
+    parser.add_argument("--to", type=Path, metavar="DIR", help="folder for the data set; it must not exist yet")
     parser.add_argument(
-        "--from", dest="given", type=Path, metavar="PATH", help="archive or folder that was downloaded by hand"
+        "--from", dest="given", type=Path, metavar="PATH", help="archive or folder that was downloaded manually"
     )
-    parser.add_argument("--check", type=Path, metavar="DIR", help="only verify a folder that is there")
+    parser.add_argument("--check", type=Path, metavar="DIR", help="only verify an existing folder")
     parser.add_argument("--accept-licence", action="store_true", help="accept the licence without being asked")
     parser.add_argument("--url", default=source.url, help="another address of the same archive")
     source.add_options(parser)
@@ -73,7 +78,7 @@ def _make(source: Source, options: argparse.Namespace) -> int:
             unpack(given, unpacked)
         lines = source.arrange(unpacked, made, place, options)
         verdict = source.check(made)
-        if options.given is None:  # what is downloaded whole must be whole
+        if options.given is None:  # a download must be complete
             verdict.mismatches += [f"{name} is missing." for name in verdict.missing]
         if verdict.mismatches:
             _say(source, verdict)
@@ -89,7 +94,7 @@ def _make(source: Source, options: argparse.Namespace) -> int:
 def _fetch(source: Source, options: argparse.Namespace) -> Path:
     if options.url is None:
         raise InputError(
-            f"{source.name} has no address that a script could rely on: download {source.archive} from {source.page}"
+            f"{source.name} has no stable address: download {source.archive} from {source.page}"
             " and give it with --from."
         )
     _ask(source, options)
@@ -97,7 +102,7 @@ def _fetch(source: Source, options: argparse.Namespace) -> Path:
     try:
         return download(options.url, archive, sha256=source.sha256)
     except DownloadError as error:
-        by_hand = f"or get it by hand from {source.page} and give it with --from."
+        by_hand = f"or download it manually from {source.page} and give it with --from."
         raise InputError(f"{str(error).removesuffix('.')}, {by_hand}") from error
 
 
@@ -118,6 +123,6 @@ def _say(source: Source, verdict: Verdict) -> None:
     if verdict.verified:
         print(f"verified: {', '.join(verdict.verified)}")
     if verdict.missing:
-        print(f"not there: {', '.join(verdict.missing)}")
+        print(f"missing: {', '.join(verdict.missing)}")
     for sentence in verdict.mismatches:
         print(sentence, file=sys.stderr)

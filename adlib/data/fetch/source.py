@@ -1,4 +1,4 @@
-"""What a data set tells about itself: where it comes from, under which terms, how it is arranged and what is right."""
+"""What is known of a public data set: its source, its licence, how to arrange it and how to verify it."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Mapping
@@ -9,12 +9,17 @@ from adlib.data.dataset import Dataset
 from adlib.data.images import printable
 from adlib.errors import InputError
 
-Counts = Mapping[str, Mapping[str, int]]  # of each category: what is counted, and how much of it
+Counts = Mapping[str, Mapping[str, int]]  # category -> what is counted -> its number
 
 
 @dataclass
 class Verdict:
-    """What a check found: `verified` and `missing` name categories or films, `mismatches` are whole sentences."""
+    """The result of a check.
+
+    verified: names of categories or films that are as expected.
+    missing: names of those that are missing.
+    mismatches: whole sentences.
+    """
 
     verified: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -25,11 +30,16 @@ class Verdict:
 class Source:
     """A data set that can be fetched.
 
-    page: where people get it; licence: what they agree to; archive: file name of the download; url: its address, None
-    where none is known that lasts; sha256: of the archive, None where its bytes are not fixed.
-    arrange(found, made, place, options) fills the folder `made` from the unpacked folder `found` and returns lines to
-    print; place(source, target) moves or copies. check(folder) verifies what `arrange` makes. add_options extends the
-    command line.
+    name: its name in messages.
+    page: its web page.
+    licence: the terms to accept.
+    archive: file name of the download.
+    url: address of the archive, None where no stable address is known.
+    sha256: of the archive, None where its bytes are not fixed.
+    arrange: arrange(found, made, place, options) fills the folder `made` from the unpacked folder `found` and returns
+        lines to print; place(source, target) moves or copies.
+    check: check(folder) verifies what `arrange` makes.
+    add_options: extends the command line.
     """
 
     name: str
@@ -44,14 +54,14 @@ class Source:
 
 
 def compare(found: Counts, published: Counts, paper: str) -> Verdict:
-    """Hold the counts of every category against the published ones; categories that nobody published are left out."""
+    """Compare the counts of every category with the published counts; unpublished categories are left out."""
     verdict = Verdict()
     for category, numbers in published.items():
         if category not in found:
             verdict.missing.append(category)
             continue
         wrong = [
-            f"{category}: {found[category].get(what, 0)} {what}, published are {number} ({paper})."
+            f"{category}: {found[category].get(what, 0)} {what}, but {number} were published ({paper})."
             for what, number in numbers.items()
             if found[category].get(what, 0) != number
         ]
@@ -77,7 +87,7 @@ def tally(dataset: Dataset) -> dict[str, dict[str, int]]:
 
 
 def split_counts(train: int, good: int, defective: int) -> dict[str, int]:
-    """Published numbers in the words of `tally`; every defective image has a mask."""
+    """Published numbers under the keys of `tally`; every defective image has a mask."""
     return {
         "good training images": train,
         "good test images": good,
@@ -87,9 +97,9 @@ def split_counts(train: int, good: int, defective: int) -> dict[str, int]:
 
 
 def root_below(found: Path, is_root: Callable[[Path], bool], wanted: str) -> Path:
-    """The first folder at most three levels below `found`, itself included, that `is_root` accepts.
+    """The first folder that `is_root` accepts: `found` itself or at most three levels below it.
 
-    Archives differ in the folders around the same content. Raises InputError, with what was `wanted`, where none fits.
+    Archives differ in the folders around the same content. Raises InputError, naming `wanted`, where no folder fits.
     """
     level = [found]
     for _ in range(4):
@@ -97,11 +107,11 @@ def root_below(found: Path, is_root: Callable[[Path], bool], wanted: str) -> Pat
             if is_root(folder):
                 return folder
         level = [child for folder in level for child in sorted(folder.iterdir()) if child.is_dir()]
-    raise InputError(f"{printable(found.name)} holds no {wanted}; give the archive or folder as its authors made it.")
+    raise InputError(f"{printable(found.name)} holds no {wanted}; give the original archive or folder.")
 
 
 def place_all(names: Iterable[str], root: Path, made: Path, place: Callable[[Path, Path], None]) -> None:
-    """Place those of `names` that lie in `root` into `made`."""
+    """Place those of `names` that exist in `root` into `made`."""
     for name in names:
         if (root / name).exists():
             place(root / name, made / name)

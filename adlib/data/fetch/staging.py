@@ -1,4 +1,4 @@
-"""A folder that appears under its name when it is whole, or not at all."""
+"""Create a folder atomically: it appears under its name when it is complete, or not at all."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def refuse_existing(destination: Path) -> None:
-    """InputError where something lies at `destination` already; an empty folder is nothing."""
+    """Raise InputError where `destination` exists already; an empty folder does not count."""
     if destination.is_dir() and not any(destination.iterdir()):
         return
     if os.path.lexists(destination):
@@ -26,10 +26,12 @@ def refuse_existing(destination: Path) -> None:
 
 @contextmanager
 def building(destination: Path) -> Iterator[Path]:
-    """A working folder beside `destination`; what was put into its subfolder `made` gets that name at the end.
+    """A working folder next to `destination`; at the end its subfolder `made` is renamed to `destination`.
 
-    The working folder is `.<name>.part` and goes away on every way out; what a killed process left is removed by the
-    next one. Two processes that want the same name take turns, and the second one is refused.
+    The working folder is `.<name>.part` and is removed on every exit; leftovers of a killed process are removed by the
+    next one. Two processes with the same destination take turns, and the second is refused.
+
+    destination: the folder to create.
     Raises InputError where `destination` exists, the disk is full or a file cannot be read or written.
     """
     destination = Path(os.path.abspath(destination))
@@ -43,7 +45,7 @@ def building(destination: Path) -> Iterator[Path]:
             try:
                 yield staging
                 if destination.is_dir():
-                    destination.rmdir()  # an empty one: Windows renames onto nothing
+                    destination.rmdir()  # it is empty: Windows cannot rename onto a folder
                 os.rename(staging / "made", destination)
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
@@ -52,13 +54,13 @@ def building(destination: Path) -> Iterator[Path]:
             raise InputError(
                 f"The disk is full: {printable(destination)} was not made; free some space and start again."
             ) from error
-        raise InputError(f"{printable(destination)} was not made: {error}; mend this and start again.") from error
+        raise InputError(f"{printable(destination)} was not made: {error}; fix this and start again.") from error
 
 
 def copy_below(source: Path, target: Path) -> None:
-    """Copy a file, or a folder with all it holds; contents only, so that a read-only original gives writable copies.
+    """Copy a file, or a folder with all its files; contents only, so that a read-only original gives writable copies.
 
-    Links are followed; a link to a folder above is an OSError of the system ('too many levels').
+    Links are followed; a link to a parent folder raises the system's OSError ('too many levels').
     """
     if source.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -72,6 +74,6 @@ def copy_below(source: Path, target: Path) -> None:
 
 
 def move_below(source: Path, target: Path) -> None:
-    """The same for what is ours to move."""
+    """Move a file or a folder."""
     target.parent.mkdir(parents=True, exist_ok=True)
     os.rename(source, target)

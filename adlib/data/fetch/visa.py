@@ -35,21 +35,21 @@ PUBLISHED = {
 
 
 def arrange(found: Path, made: Path, place: Callable[[Path, Path], None], options: Namespace) -> list[str]:
-    """The categories as they are, beside split_csv: `load_dataset` reads the split from it."""
+    """The categories as they are, next to split_csv, from which `load_dataset` reads the split."""
     root = root_below(found, lambda p: (p / SPLIT_FILE).is_file(), f"{SPLIT_FILE.as_posix()}")
     place_all([*PUBLISHED, SPLIT_FILE.parent.name, "LICENSE-DATASET"], root, made, place)
     return []
 
 
 def check(folder: Path) -> Verdict:
-    """Every category that is there against split file and paper."""
+    """Compare every category in the folder with the split file and the paper."""
     counts = {}
     for name in PUBLISHED:
-        pictures = folder / name / "Data" / "Images"
-        if pictures.is_dir():
+        image_folder = folder / name / "Data" / "Images"
+        if image_folder.is_dir():
             counts.update(tally(load_dataset(folder, name, layout="visa")))
-            counts[name]["normal images"] = len(images(pictures / "Normal"))
-            counts[name]["anomalous images"] = len(images(pictures / "Anomaly"))
+            counts[name]["normal images"] = len(images(image_folder / "Normal"))
+            counts[name]["anomalous images"] = len(images(image_folder / "Anomaly"))
     return compare(counts, PUBLISHED, PAPER)
 
 

@@ -1,10 +1,10 @@
-"""Where weld tiles lie on the ten GDXray radiographs W0001, what each is, and the relief that makes defects stand out.
+"""Positions and labels of weld tiles on the ten GDXray radiographs W0001, and a relief in which defects stand out.
 
 The figures of FILMS were read off the radiographs by eye. A film shows a bright bead between darker plates; tiles
 follow the bead, so that no tile shows plate only. Film 10's bead has no visible edge: nearly all its height is taken.
 Left out are film 2's lettering (W0002 marks it as a defect), the black ends of films 1 and 7, and the overexposed ends
-of films 3, 9 and 10. Kept are fine bright vertical scratches: W0002 does not call them defects. W0002 also marks things
-that can hardly be seen, most of all in the overexposed middle of film 1: its authors call it 'not perfect'.
+of films 3, 9 and 10. Kept are fine bright vertical scratches: W0002 does not call them defects. W0002 also marks
+barely visible things, most of all in the overexposed middle of film 1: its authors call it 'not perfect'.
 """
 
 import math
@@ -14,13 +14,19 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import correlate
 
-MARGIN = 16  # pixels to either side of a tile's border where a defect makes it unclear
-LEAST = 16  # pixels of defect further inside that a defective tile has at least
+MARGIN = 16  # pixels on either side of a tile's border within which a defect makes the tile unclear
+LEAST = 16  # defect pixels further inside that a defective tile needs at least
 
 
 @dataclass(frozen=True)
 class Film:
-    """One radiograph: its size, the columns that are used, and (x, upper edge, lower edge) of the bead along it."""
+    """One radiograph.
+
+    split: "train" or "test".
+    size: (width, height) in pixels.
+    columns: range of columns used, (first, end).
+    bead: (x, upper edge, lower edge) of the bead at some columns.
+    """
 
     split: str
     size: tuple[int, int]
@@ -29,7 +35,7 @@ class Film:
 
 
 # No film is in both splits. The four training films are the ones with long clean stretches, film 10 among them because
-# it alone shows the low contrast that film 2 (test) has; films 1, 4 and 9 have next to no clean stretch. With tiles of
+# it alone shows the low contrast that film 2 (test) has; films 1, 4 and 9 have hardly a clean stretch. With tiles of
 # 160 and half overlap: 798 good ones for training (132 + 125 + 144 + 397), 352 good and 535 defective ones for testing.
 FILMS = {
     1: Film(
@@ -111,7 +117,7 @@ def emboss(grey: np.ndarray) -> np.ndarray:
 def positions(film: Film, tile: int, overlap: float) -> Iterator[tuple[int, int]]:
     """Left upper corners (x, y) of the tiles along a film's bead.
 
-    Columns lie tile * (1 - overlap) apart, and so do rows: as few as cover the bead from edge to edge, centred on it.
+    Columns are tile * (1 - overlap) apart, and so are rows: as few as cover the bead from edge to edge, centred on it.
     """
     step = max(1, round(tile * (1 - overlap)))
     along, upper, lower = np.array(film.bead).T
@@ -124,11 +130,11 @@ def positions(film: Film, tile: int, overlap: float) -> Iterator[tuple[int, int]
 
 
 def kind(mask: np.ndarray, x: int, y: int, tile: int) -> str | None:
-    """What the tile at (x, y) of a film's mask, (H, W) bool, is.
+    """The label of the tile at (x, y) of a film's mask, (H, W) bool.
 
-    "defect" with LEAST or more defect pixels at least MARGIN pixels inside its border, "good" with none in it and
-    MARGIN pixels around; None in between, where one cannot say: the masks are drawn by hand, and a defect that is cut
-    off to a sliver shows nothing of itself.
+    "defect" with LEAST or more defect pixels at least MARGIN pixels inside its border, "good" with no defect pixel
+    within the tile or MARGIN pixels around it, otherwise None (unclear): the masks are drawn by hand, and a sliver of a
+    defect is not recognisable.
     """
     if mask[y + MARGIN : y + tile - MARGIN, x + MARGIN : x + tile - MARGIN].sum() >= LEAST:
         return "defect"

@@ -1,4 +1,4 @@
-"""From a folder to a Dataset: recognise how the files lie, and list them (chapter 00). One layout, one file."""
+"""From a folder to a Dataset: recognise the layout of its files and list them (chapter 00). One module per layout."""
 
 import os
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from adlib.data.layouts import folder, mtd, mvtec, visa
 from adlib.data.layouts.listing import require_folder
 from adlib.errors import InputError, check_choice
 
-# In the order in which "auto" asks them: the more a layout demands, the earlier.
+# In the order in which "auto" tries them: the more a layout requires, the earlier.
 LAYOUTS = {"visa": visa, "mtd": mtd, "mvtec": mvtec, "folder": folder}
 BUILT_IN = ("elpv", "toy")
 
@@ -24,24 +24,25 @@ def load_dataset(
 ) -> Dataset:
     """Index a data set; no image is opened.
 
-    source: "elpv" (installed package), "toy" (drawn on first use, under `root` or its default place), or a folder. To
-    read a folder of that very name, write "./toy".
-    category: one of them, or None for all. layout: "auto" or one of
-      mvtec   MVTec AD: <category>/train/good, test/<defect>, ground_truth/<defect>/<stem>_mask.png or <stem>.png;
-              validation/good where there is one
-      visa    VisA as distributed: <category>/Data/Images and Data/Masks, split_csv/1cls.csv
-      mtd     Magnetic Tile Defects as distributed: MT_Free/Imgs, MT_<defect>/Imgs, masks beside the images
-      folder  your own: images in the folder or in good/ are good, every other subfolder is a kind of defect
-    The folder may hold the categories or be one of them (mvtec, visa).
-    split_seed: where no split is published (mtd, folder) 80% of the good images, drawn with this seed, train.
+    source: "elpv" (installed package), "toy" (rendered on first use), or a folder, which holds the categories or is
+        one of them (mvtec, visa). For a folder named toy, write "./toy".
+    category: one category, or None for all.
+    layout: "auto" or one of
+        mvtec   MVTec AD: <category>/train/good, test/<defect>, ground_truth/<defect>/<stem>_mask.png or <stem>.png;
+                validation/good where there is one
+        visa    VisA as distributed: <category>/Data/Images and Data/Masks, split_csv/1cls.csv
+        mtd     Magnetic Tile Defects as distributed: MT_Free/Imgs, MT_<defect>/Imgs, masks next to the images
+        folder  your own: images in the folder or in good/ are good, every other subfolder is a kind of defect
+    split_seed: seed of the split where none is published (mtd, folder): a random 80% of the good images train.
+    root: where "toy" is written; None for its default folder.
     Raises InputError if the folder is missing, fits no layout, has no good training image, or lacks the category.
     """
     if source in BUILT_IN:
         if layout != "auto":
-            raise InputError(f"{source} has a layout of its own; leave layout={layout!r} out.")
+            raise InputError(f"{source} has its own layout; omit layout={layout!r}.")
         return _BUILT_IN[source](category, root)
     if root is not None:
-        raise InputError('root says where "toy" lies; for a folder give its path as the source.')
+        raise InputError('root is only for "toy"; for a folder give its path as the source.')
     split_seed = whole_number("split_seed", split_seed, 0)
     path = require_folder(source)
     check_choice("layout", layout, ("auto", *LAYOUTS))
@@ -58,7 +59,7 @@ def _recognise(path: Path) -> str:
     raise InputError(
         f"Cannot recognise the layout of {path}: there is no split_csv/1cls.csv (visa), no MT_Free/Imgs (mtd), no"
         " train/good in it or its subfolders (mvtec), and neither images nor a subfolder good (folder);"
-        " check the path or arrange the files so."
+        " check the path or arrange the files in one of these layouts."
     )
 
 
@@ -67,7 +68,7 @@ def _toy(category: str | None, root: str | os.PathLike | None) -> Dataset:
 
     names = list(CATEGORIES) if category is None else [category]
     path = default_toy_root() if root is None else Path(root)
-    if root is not None:  # what somebody made there with other arguments stays as it is
+    if root is not None:  # a category made there with other arguments is kept
         names = [name for name in names if not os.path.isdir(path / name)]
     make_toy(path, names)
     return replace(mvtec.load(require_folder(path), category), name="toy", layout="mvtec")
@@ -77,7 +78,7 @@ def _elpv(category: str | None, root: str | os.PathLike | None) -> Dataset:
     from adlib.data.elpv import load_elpv
 
     if root is not None:
-        raise InputError("elpv comes with its package; leave root out.")
+        raise InputError("elpv comes with its package; omit root.")
     return load_elpv(category)
 
 

@@ -22,11 +22,11 @@ def matches(path: Path) -> bool:
 
 
 def load(path: Path, category: str | None = None, split_seed: int = 0) -> Dataset:
-    """Index a folder; its name is the one category.
+    """Index a folder as one category of the same name.
 
-    Images directly in it or below good/ are good, those below any other subfolder are defective and that is their
-    defect. Masks are optional: ground_truth/<defect>/<stem>_mask.png or <stem>.png. With defective images 80% of the
-    good ones train and the others test; without any, all train.
+    Images directly in it or below good/ are good. Images below any other subfolder are defective, and the subfolder's
+    name is their defect. Masks are optional: ground_truth/<defect>/<stem>_mask.png or <stem>.png. With defective images
+    80% of the good images are for training and the rest for testing; without any, all are for training.
     """
     chosen_categories([path.name], category, path)
     good_folder = _good_folder(path)

@@ -1,4 +1,4 @@
-"""Lists of files and folders that every layout shares."""
+"""Listing of files and folders, shared by all layouts."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -10,11 +10,11 @@ from adlib.data.images import printable
 from adlib.errors import InputError
 
 IMAGE_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".pgm", ".ppm"}
-TRAIN_SHARE = 0.8
+TRAIN_FRACTION = 0.8
 
 
 def require_folder(path: str | os.PathLike) -> Path:
-    """An absolute path of a folder that exists; symbolic links stay as they are."""
+    """The absolute path of an existing folder; symbolic links are not resolved."""
     path = Path(os.path.abspath(Path(path).expanduser()))
     if not path.exists():
         raise InputError(f"There is no folder {printable(path)}; check the path.")
@@ -24,31 +24,31 @@ def require_folder(path: str | os.PathLike) -> Path:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Folders directly in a folder, sorted by code point; hidden ones and a Mac's archive leftovers are left out."""
+    """Folders directly in a folder, sorted by code point, without hidden folders and macOS archive leftovers."""
     return [p for p in _entries(folder) if os.path.isdir(p) and p.name != "__MACOSX"]
 
 
 def images(folder: Path) -> list[Path]:
-    """Image files directly in a folder, by their ending in either case, sorted by code point; none where it is missing.
+    """Image files directly in a folder, by their ending in either case, sorted by code point; [] where it is missing.
 
-    Left out are hidden files (a Mac's "._x.png" among them). A link that leads nowhere stays in: reading it says so.
+    Hidden files are left out (macOS's "._x.png" among them). Broken links are kept, so that reading them raises.
     """
-    found = (p for p in _entries(folder) if p.suffix.lower() in IMAGE_ENDINGS)
-    return [p for p in found if os.path.isfile(p) or (os.path.islink(p) and not os.path.isdir(p))]
+    candidates = (p for p in _entries(folder) if p.suffix.lower() in IMAGE_ENDINGS)
+    return [p for p in candidates if os.path.isfile(p) or (os.path.islink(p) and not os.path.isdir(p))]
 
 
 def images_below(folder: Path) -> list[Path]:
-    """Image files in a folder and all its subfolders; links are followed, but never upwards and never twice."""
-    found, waiting = [], [folder]
+    """Image files in a folder and all its subfolders; links are followed, but never upwards or twice."""
+    files, waiting = [], [folder]
     visited = {str(parent) for parent in Path(os.path.realpath(folder)).parents}
     while waiting:
         current = waiting.pop()
         if (real := os.path.realpath(current)) in visited:
             continue
         visited.add(real)
-        found += images(current)
+        files += images(current)
         waiting += subfolders(current)
-    return sorted(found, key=str)
+    return sorted(files, key=str)
 
 
 def masks_by_stem(folder: Path) -> dict[str, Path]:
@@ -62,20 +62,20 @@ def mask_of(image: Path, masks: Mapping[str, Path]) -> Path | None:
 
 
 def split_good(good: Iterable[Path], root: Path, split_seed: int) -> dict[Path, str]:
-    """80% of good images, at least one, to "train", the others to "test", by a permutation of the sorted paths."""
+    """A random 80% of the good images (at least one) to "train", the others to "test"; the paths are sorted first."""
     good = sorted(good, key=lambda p: p.relative_to(root).as_posix())
     order = np.random.default_rng(split_seed).permutation(len(good))
-    train = set(order[: max(1, int(TRAIN_SHARE * len(good)))].tolist())
+    train = set(order[: max(1, int(TRAIN_FRACTION * len(good)))].tolist())
     return {path: "train" if i in train else "test" for i, path in enumerate(good)}
 
 
-def chosen_categories(there: Iterable[str], category: str | None, path: Path) -> list[str]:
-    """All categories, or the one asked for. Raises InputError, with those there are, for any other."""
-    there = sorted(there)
+def chosen_categories(available: Iterable[str], category: str | None, path: Path) -> list[str]:
+    """All categories, or the one requested. Raises InputError, listing the categories, for an unknown name."""
+    available = sorted(available)
     if category is None:
-        return there
-    if category not in there:
-        raise InputError(f"{path} has no category {category!r}; it has {', '.join(there) or 'none'}.")
+        return available
+    if category not in available:
+        raise InputError(f"{path} has no category {category!r}; it has {', '.join(available) or 'none'}.")
     return [category]
 
 

@@ -15,10 +15,10 @@ def matches(path: Path) -> bool:
 
 
 def load(path: Path, category: str | None = None, split_seed: int = 0) -> Dataset:
-    """Index the tiles: JPEG files are images, PNG files of the same stem their masks.
+    """Index the tiles: JPEG files are images, PNG files of the same stem are their masks.
 
-    No split is published: 80% of the tiles free of defects train, the others and all defective ones test. Which were
-    PatchCore's 80% is not known. The (empty) masks of good tiles are not used.
+    No split is published: 80% of the good tiles are for training, the other good tiles and all defective tiles for
+    testing. PatchCore's 80% are not known. The (empty) masks of good tiles are not used.
     """
     chosen_categories([CATEGORY], category, path)
     good = _tiles(path / FREE)

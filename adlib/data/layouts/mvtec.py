@@ -1,4 +1,4 @@
-"""MVTec AD as distributed (Bergmann et al., CVPR 2019), and every data set laid out like it."""
+"""MVTec AD as distributed (Bergmann et al., CVPR 2019), and every data set with its layout."""
 
 import os
 from pathlib import Path
@@ -13,13 +13,13 @@ def matches(path: Path) -> bool:
 
 
 def load(path: Path, category: str | None = None, split_seed: int = 0) -> Dataset:
-    """Index one category folder or the folder above it; in both cases names count from the folder above.
+    """Index one category folder or its parent; in both cases names are relative to the parent.
 
-    Only `good` is read below train and validation.
+    Below train and validation only `good` is read.
     """
     root = path.parent if _is_category(path) else path
-    there = [path.name] if _is_category(path) else [p.name for p in subfolders(path) if _is_category(p)]
-    samples = [s for name in chosen_categories(there, category, path) for s in _category(root / name)]
+    names = [path.name] if _is_category(path) else [p.name for p in subfolders(path) if _is_category(p)]
+    samples = [s for name in chosen_categories(names, category, path) for s in _category(root / name)]
     if not samples:
         raise InputError(f"{path} has no category with train/good in it; check the path.")
     return Dataset(root.name, root, tuple(samples))

@@ -18,11 +18,11 @@ def matches(path: Path) -> bool:
 
 
 def load(path: Path, category: str | None = None, split_seed: int = 0) -> Dataset:
-    """Index what the split file lists; `path` holds that file and the categories, or is one category."""
+    """Index the images in the split file; `path` holds that file and the categories, or is one category."""
     root = path.parent if _is_category(path) else path
     rows = _rows(root / SPLIT_FILE)
-    there = {row["object"] for row in rows}
-    wanted = chosen_categories(there & {path.name} if _is_category(path) else there, category, path)
+    names = {row["object"] for row in rows}
+    wanted = chosen_categories(names & {path.name} if _is_category(path) else names, category, path)
     samples = [_sample(row, root, line) for line, row in enumerate(rows, start=2) if row["object"] in wanted]
     for name in wanted:
         if not any(s.category == name and s.split == "train" and s.label == 0 for s in samples):
@@ -42,18 +42,18 @@ def _rows(path: Path) -> list[dict[str, str]]:
             table = csv.DictReader(file)
             missing = [c for c in COLUMNS if c not in (table.fieldnames or ())]
             if missing:
-                raise InputError(f"{path} lacks the column {missing[0]!r}; take VisA's own split file.")
+                raise InputError(f"{path} lacks the column {missing[0]!r}; use VisA's own split file.")
             return list(table)
     except FileNotFoundError:
-        raise InputError(f"There is no {path}; VisA's split_csv folder belongs beside its categories.") from None
+        raise InputError(f"There is no {path}; put VisA's split_csv folder next to its categories.") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"Cannot read {path}: {error}; take VisA's own split file.") from error
+        raise InputError(f"Cannot read {path}: {error}; use VisA's own split file.") from error
 
 
 def _sample(row: dict[str, str], root: Path, line: int) -> Sample:
     where = f"{root / SPLIT_FILE}, row {line},"
     if row["label"] not in LABELS or row["split"] not in ("train", "test"):
-        raise InputError(f"{where} has split {row['split']!r} and label {row['label']!r}; take VisA's own split file.")
+        raise InputError(f"{where} has split {row['split']!r} and label {row['label']!r}; use VisA's own split file.")
     label = LABELS[row["label"]]
     image = _existing(root, row["image"], where)
     mask = _existing(root, row["mask"], where) if label and row["mask"] else None
@@ -63,5 +63,5 @@ def _sample(row: dict[str, str], root: Path, line: int) -> Sample:
 def _existing(root: Path, name: str, where: str) -> Path:
     path = root / (name or "")
     if not path.is_file() or ".." in path.parts or root not in path.parents:
-        raise InputError(f"{where} names {name!r}, which is not there; unpack the data set again.")
+        raise InputError(f"{where} names {name!r}, which does not exist; unpack the data set again.")
     return path

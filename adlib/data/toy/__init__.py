@@ -1,7 +1,7 @@
-"""A drawn data set for industrial anomaly detection: four kinds of part, each good or with a defect of known place.
+"""A rendered data set for industrial anomaly detection: four kinds of part, good or with a defect of known position.
 
-A part and its defect come from separate random streams, so the same part can be had with and without its defect. It is
-what tests and first examples run on where no real data is at hand; results on it say nothing about real parts.
+A part and its defect come from separate random streams, so the same part exists with and without its defect. Tests and
+first examples use it where no real data is at hand; results on it say nothing about real parts.
 """
 
 import errno
@@ -28,14 +28,14 @@ CATEGORIES: dict[str, tuple[str, ...]] = {name: tuple(painter.DEFECTS) for name,
 """Category -> names of its defects."""
 
 MARKER = "toy.json"
-DRAWING = 1  # raise it when the same seed gives another picture, so that old folders are not taken for new ones
+DRAWING = 1  # raise it when the same seed gives another image, so that old folders are not taken for new ones
 MIN_SIZE = 64
-_MASK_SHARE = 0.3  # the mask holds pixels that show more than this share of the defect's full strength
+_MASK_FRACTION = 0.3  # the mask holds pixels with more than this fraction of the defect's full strength
 _BLOCK = 100_000  # seeds per split and defect, so train and test never share one
 
 
 def _draw(category: str, defect: str | None, seed: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Picture (size, size, 3) uint8 and mask (size, size) uint8 0/255; see `render`."""
+    """Image (size, size, 3) uint8 and mask (size, size) uint8 0/255; see `render`."""
     check_choice("toy category", category, CATEGORIES)
     if defect is not None and defect not in CATEGORIES[category]:
         choice = ", ".join(CATEGORIES[category])
@@ -45,9 +45,9 @@ def _draw(category: str, defect: str | None, seed: int, size: int) -> tuple[np.n
     name = zlib.crc32(category.encode())  # hash() differs from process to process
     part = np.random.default_rng([seed, name])
     flaw = np.random.default_rng([seed, name, zlib.crc32((defect or "good").encode())])
-    picture, alpha = _PAINTERS[category].draw(size, part, defect, flaw)
-    mask = alpha > _MASK_SHARE * alpha.max() if defect is not None else np.zeros((size, size), bool)
-    return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8), mask.astype(np.uint8) * 255
+    image, alpha = _PAINTERS[category].draw(size, part, defect, flaw)
+    mask = alpha > _MASK_FRACTION * alpha.max() if defect is not None else np.zeros((size, size), bool)
+    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8), mask.astype(np.uint8) * 255
 
 
 def _check_whole(name: str, value: int, least: int) -> None:
@@ -56,10 +56,14 @@ def _check_whole(name: str, value: int, least: int) -> None:
 
 
 def render(category: str, defect: str | None = None, seed: int = 0, size: int = 256) -> tuple[np.ndarray, np.ndarray]:
-    """One part, good (`defect` None) or with a defect; the same arguments always give the same picture.
+    """Render one part; the same arguments always give the same image.
 
-    Returns the RGB picture (size, size, 3) uint8 and the mask (size, size) uint8: 255 on the defect, 0 elsewhere.
-    Raises InputError on an unknown category or defect, a size below 64 and a negative seed.
+    category: one of `CATEGORIES`.
+    defect: one of the category's defects; None for a good part.
+    seed: which part, 0 or more.
+    size: side in pixels, at least 64.
+    Returns the RGB image (size, size, 3) uint8 and the mask (size, size) uint8: 255 on the defect, 0 elsewhere.
+    Raises InputError for an unknown category or defect, a size below 64 and a negative seed.
     """
     return _draw(category, defect, seed, size)
 
@@ -67,7 +71,8 @@ def render(category: str, defect: str | None = None, seed: int = 0, size: int = 
 def pair(category: str, defect: str, seed: int = 0, size: int = 256) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same part with and without a defect.
 
-    Returns (defective picture, good picture, mask), shaped as in `render`; both pictures equal what `render` gives for
+    category, defect, seed, size: as in `render`; a defect is required.
+    Returns (defective image, good image, mask), shaped as in `render`. Both images equal those that `render` gives for
     this seed. They differ on the mask and, where a defect fades out or casts a shadow, faintly around it.
     """
     if defect is None:
@@ -78,7 +83,7 @@ def pair(category: str, defect: str, seed: int = 0, size: int = 256) -> tuple[np
 
 
 def default_toy_root() -> Path:
-    """Where the toy data set lives by default: `$ADLIB_CACHE`/toy, or `toy` in the user's cache folder of adlib."""
+    """The default folder of the toy data set: `$ADLIB_CACHE`/toy, or `toy` in the user's cache folder of adlib."""
     return Path(os.environ.get("ADLIB_CACHE") or platformdirs.user_cache_dir("adlib")) / "toy"
 
 
@@ -94,10 +99,18 @@ def make_toy(
 ) -> Path:
     """Write the toy data set in MVTec AD's layout below `root` and return `root`.
 
-    categories: names from CATEGORIES; None takes all. train, test_good: good pictures per category. test_defective:
-    pictures per defect. A picture depends on seed, size, split and number alone: asking for more keeps the first ones.
-    A category is whole or absent, whenever the process is killed. One made before with the same arguments is left as it
-    is. Raises InputError when it was made with others, and where `root` cannot be written.
+    An image depends only on seed, size, split and number, so a larger count keeps the first images. A category is
+    complete or absent, even if the process is killed. A category made before with the same arguments is kept.
+
+    root: folder to write to.
+    categories: names from CATEGORIES; None for all.
+    train: good training images per category.
+    test_good: good test images per category.
+    test_defective: test images per defect.
+    size: side of an image in pixels, at least 64.
+    seed: another seed gives other images.
+    progress: whether to show a progress bar.
+    Raises InputError where a category was made with other arguments, and where `root` cannot be written.
     """
     root = Path(root)
     if isinstance(categories, str):
@@ -115,14 +128,14 @@ def make_toy(
     arguments = {key: int(value) for key, value in (counts | {"size": size, "seed": seed, "drawing": DRAWING}).items()}
     missing = [name for name in names if not _is_made(root / name, arguments)]
     total = sum(train + test_good + test_defective * len(CATEGORIES[name]) for name in missing)
-    with progress_bar(total=total, label="toy data", unit="picture") if progress else _NoBar() as bar:
+    with progress_bar(total=total, label="toy data", unit="img") if progress else _NoBar() as bar:
         for name in missing:
             _make_category(root, name, arguments, bar)
     return root
 
 
 class _NoBar:
-    """Stands in for a progress bar that nobody wants to see."""
+    """Replaces the progress bar where none is wanted."""
 
     def __enter__(self) -> "_NoBar":
         return self
@@ -133,27 +146,27 @@ class _NoBar:
 
 
 def _is_made(folder: Path, arguments: dict[str, int]) -> bool:
-    """Whether `folder` holds this category, made with these arguments; InputError where it holds something else."""
+    """Whether `folder` holds this category, made with these arguments. InputError where it holds something else."""
     if not folder.exists():
         return False
     try:
-        made = json.loads((folder / MARKER).read_text(encoding="utf-8"))
-        if not isinstance(made, dict):
+        stored = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        if not isinstance(stored, dict):
             raise ValueError("not an object")
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{folder} is there but has no readable {MARKER}, so it is not a toy category; choose another root."
+            f"{folder} exists but has no readable {MARKER}, so it is not a toy category; choose another root."
         ) from error
     for key, value in arguments.items():
-        if made.get(key) != value:
+        if stored.get(key) != value:
             raise InputError(
-                f"{folder} was made with {key} {made.get(key)}, not {value}; delete it or choose another root."
+                f"{folder} was made with {key} {stored.get(key)}, not {value}; delete it or choose another root."
             )
     return True
 
 
 def _plan(category: str, arguments: dict[str, int]) -> list[tuple[str, str | None, int]]:
-    """(folder below the category, defect, seed) of every picture; each split and defect has its own block of seeds."""
+    """(folder below the category, defect, seed) of every image; each split and defect has its own block of seeds."""
     splits = [("train/good", None, "train"), ("test/good", None, "test_good")]
     splits += [(f"test/{defect}", defect, "test_defective") for defect in CATEGORIES[category]]
     first = arguments["seed"] * _BLOCK * 10
@@ -165,16 +178,16 @@ def _plan(category: str, arguments: dict[str, int]) -> list[tuple[str, str | Non
 
 
 def _make_category(root: Path, category: str, arguments: dict[str, int], bar: object) -> None:
-    """Draw a category into a hidden folder beside its place, and rename that when it is whole."""
+    """Render a category into a hidden folder next to its final place, and rename it when it is complete."""
     temporary = None
     try:
         root.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{category}.", suffix=".part", dir=root))
         temporary.chmod(0o755)  # mkdtemp makes folders that only their owner can read
         for folder, defect, seed in _plan(category, arguments):
-            picture, mask = _draw(category, defect, seed, arguments["size"])
+            image, mask = _draw(category, defect, seed, arguments["size"])
             number = f"{seed % _BLOCK:03d}"
-            _save(picture, temporary / folder / f"{number}.png")
+            _save(image, temporary / folder / f"{number}.png")
             if defect is not None:
                 _save(mask, temporary / "ground_truth" / defect / f"{number}_mask.png")
             bar.update()
@@ -194,6 +207,6 @@ def _make_category(root: Path, category: str, arguments: dict[str, int], bar: ob
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _save(picture: np.ndarray, path: Path) -> None:
+def _save(image: np.ndarray, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path, compress_level=1)
+    Image.fromarray(image).save(path, compress_level=1)

@@ -22,13 +22,13 @@ from adlib.data.toy.texture import (
 
 WARP = np.array([0.36, 0.45, 0.56], np.float32)
 WEFT = np.array([0.66, 0.655, 0.63], np.float32)
-THREADS = 64  # more than a picture shows; thread numbers wrap around
+THREADS = 64  # more than an image shows; thread numbers wrap around
 TABLE = np.array([0.06, 0.055, 0.05], np.float32)
 
 
 @dataclass(frozen=True)
 class Cloth:
-    """One piece of cloth: (size, size) fields; u counts warp threads and v weft threads, whole in a thread's middle."""
+    """One piece of cloth, as fields (size, size); u counts warp and v weft threads, integer in a thread's middle."""
 
     size: int
     u: np.ndarray
@@ -44,17 +44,17 @@ class Cloth:
 def draw(
     size: int, part: np.random.Generator, defect: str | None, flaw: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One cloth (size, size, 3) in 0..1 and the alpha of its defect (size, size); `part` does not depend on it."""
+    """One cloth (size, size, 3) in 0..1 and its defect's alpha (size, size); `part` does not depend on the defect."""
     cloth = _cloth(size, part)
     film = (0.012 * grain(part, size, 0.5, 0.8))[:, :, None]
-    picture, alpha = (
+    image, alpha = (
         (weave(cloth), np.zeros((size, size), np.float32)) if defect is None else DEFECTS[defect](cloth, flaw)
     )
-    return picture + film, alpha
+    return image + film, alpha
 
 
 def _cloth(size: int, part: np.random.Generator) -> Cloth:
-    """Draw a piece of cloth."""
+    """Sample the parameters of a piece of cloth."""
     y, x = grid(size)
     pitch, turn = part.uniform(8.6, 9.8), part.normal(0, 0.025)
     along, aside = math.cos(turn), math.sin(turn)
@@ -76,9 +76,9 @@ def _cloth(size: int, part: np.random.Generator) -> Cloth:
 
 
 def weave(cloth: Cloth, lift: np.ndarray | None = None) -> np.ndarray:
-    """The picture (size, size, 3) of the cloth, without film grain.
+    """The image (size, size, 3) of the cloth, without film grain.
 
-    lift: (2, size, size) added to the heights of warp and weft, in thread radii; a thread far below is not there.
+    lift: (2, size, size), added to the heights of warp and weft, in thread radii; a thread far below is missing.
     """
     i, j = np.rint(cloth.u), np.rint(cloth.v)
     du, dv = 2 * (cloth.u - i) / cloth.width[0], 2 * (cloth.v - j) / cloth.width[1]  # -1..1 across a thread
@@ -95,12 +95,12 @@ def weave(cloth: Cloth, lift: np.ndarray | None = None) -> np.ndarray:
     twist = np.sin(2 * np.pi * (cloth.v * 2.6 + 0.9 * du)), np.sin(2 * np.pi * (cloth.u * 2.6 + 0.9 * dv))
     tone_warp = 0.55 + 0.45 * round_warp - 0.10 * du + 0.05 * twist[0] + 0.09 * cloth.fibres[0] + 0.10 * wave_warp
     tone_weft = 0.55 + 0.45 * round_weft - 0.14 * dv + 0.05 * twist[1] + 0.09 * cloth.fibres[1] + 0.10 * wave_weft
-    picture = mix(cloth.weft_colour * tone_weft[:, :, None], cloth.warp_colour * tone_warp[:, :, None], on_top)
-    # crevices lie in the dark
+    image = mix(cloth.weft_colour * tone_weft[:, :, None], cloth.warp_colour * tone_warp[:, :, None], on_top)
+    # crevices are dark
     sunk = np.clip(blur(height, 0.22 * cloth.pitch) - height, 0, 1.5)
     empty = smoothstep((-0.35 - height) / 0.5)
-    picture = mix(picture, TABLE + 0.06, 0.7 * empty)
-    return (picture * (cloth.light * (1 - 0.42 * sunk))[:, :, None]).astype(np.float32)
+    image = mix(image, TABLE + 0.06, 0.7 * empty)
+    return (image * (cloth.light * (1 - 0.42 * sunk))[:, :, None]).astype(np.float32)
 
 
 def thread(cloth: Cloth, flaw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -113,10 +113,10 @@ def thread(cloth: Cloth, flaw: np.random.Generator) -> tuple[np.ndarray, np.ndar
         row = round(float(flaw.uniform(5, 20)))
         length = log_uniform(flaw, 60, 256)
         centre = flaw.uniform(length / 2, 256 - length / 2) if length < 256 else 128
-        lacking = inside(np.abs(run - centre) - length / 2, 5, size) * (np.rint(count) == row)
+        missing = inside(np.abs(run - centre) - length / 2, 5, size) * (np.rint(count) == row)
         lift = np.zeros((2, size, size), np.float32)
-        lift[which] = -3.5 * lacking
-        return weave(cloth, lift), lacking.astype(np.float32)
+        lift[which] = -3.5 * missing
+        return weave(cloth, lift), missing.astype(np.float32)
     start, heading = tuple(flaw.uniform(50, 206, 2)), flaw.uniform(0, 2 * np.pi)
     path = gaussian_filter1d(walk(flaw, start, heading, log_uniform(flaw, 40, 150), 3.0, 0.7), 2.5, axis=0)
     width = log_uniform(flaw, 1.6, 4.2)
@@ -124,9 +124,9 @@ def thread(cloth: Cloth, flaw: np.random.Generator) -> tuple[np.ndarray, np.ndar
     body = blur(stroke(size, path, width), 0.4)
     light = blur(stroke(size, path - 0.22 * width, 0.45 * width), 0.5)
     shadow = blur(stroke(size, path + 0.45 * width + 0.6, width), 1.3)
-    picture = weave(cloth) * (1 - 0.45 * shadow)[:, :, None]
+    image = weave(cloth) * (1 - 0.45 * shadow)[:, :, None]
     tone = (0.72 + 0.3 * light + 0.1 * noise(flaw, size, 1.6))[:, :, None]
-    return mix(picture, colour * tone, body), np.maximum(body, 0.5 * shadow)
+    return mix(image, colour * tone, body), np.maximum(body, 0.5 * shadow)
 
 
 def hole(cloth: Cloth, flaw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -145,9 +145,9 @@ def hole(cloth: Cloth, flaw: np.random.Generator) -> tuple[np.ndarray, np.ndarra
     )
     torn = weave(cloth, lift)
     bare = np.min(-lift / 4, axis=0)
-    picture = mix(torn, TABLE + 0.02 * noise(flaw, size, 4)[:, :, None], 0.9 * smoothstep(1.6 * bare - 0.3))
+    image = mix(torn, TABLE + 0.02 * noise(flaw, size, 4)[:, :, None], 0.9 * smoothstep(1.6 * bare - 0.3))
     loose = np.max(-lift / 4, axis=0)
-    return picture, peak_one(np.maximum(bare, 0.9 * loose))
+    return image, peak_one(np.maximum(bare, 0.9 * loose))
 
 
 def stain(cloth: Cloth, flaw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -21,18 +21,18 @@ from adlib.data.toy.texture import (
     wave,
 )
 
-ANGLES, RADII = 4096, 1024  # lengths of the tables over a whole turn and over 128 points
+ANGLES, RADII = 4096, 1024  # lengths of the lookup tables over a whole turn and over 128 points
 
 
 @dataclass(frozen=True)
 class Nut:
-    """Everything a nut's picture depends on; lengths in points, angles in radians, fields (size, size)."""
+    """Everything a nut's image depends on; lengths in points, angles in radians, fields (size, size)."""
 
     size: int
     centre: np.ndarray  # x, y
     turn: float
     apothem: float  # from the middle to a flat side
-    hole: float  # share of the apothem
+    hole: float  # fraction of the apothem
     light: float  # direction the light comes from
     tint: np.ndarray  # (3,)
     bright: float
@@ -47,14 +47,14 @@ class Nut:
 def draw(
     size: int, part: np.random.Generator, defect: str | None, flaw: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One nut (size, size, 3) in 0..1 and the alpha of its defect (size, size); `part` does not depend on it."""
+    """One nut (size, size, 3) in 0..1 and its defect's alpha (size, size); `part` does not depend on the defect."""
     nut = _nut(size, part)
-    picture, alpha = (_paint(nut), np.zeros((size, size), np.float32)) if defect is None else DEFECTS[defect](nut, flaw)
-    return picture + nut.film, alpha
+    image, alpha = (_paint(nut), np.zeros((size, size), np.float32)) if defect is None else DEFECTS[defect](nut, flaw)
+    return image + nut.film, alpha
 
 
 def _nut(size: int, part: np.random.Generator) -> Nut:
-    """Draw a nut's parameters."""
+    """Sample a nut's parameters."""
     angles = np.arange(ANGLES) * (2 * np.pi / ANGLES)
     glints = np.zeros(ANGLES)
     light = part.uniform(-0.9, -0.2) - np.pi / 4
@@ -102,8 +102,9 @@ def _paint(
 ) -> np.ndarray:
     """The nut on its table (size, size, 3), without film grain.
 
-    push: how far (points) the metal has been moved in x and y. gone: signed distance to a cut, negative where metal is
-    missing. crease: relief of the pushed metal, as a share of brightness.
+    push: displacement of the metal in x and y, in points.
+    gone: signed distance to a cut, negative where metal is missing.
+    crease: relief of the pushed metal, as a fraction of brightness.
     """
     dx, dy = _frame(nut)
     if push is not None:
@@ -142,17 +143,17 @@ def _paint(
         band = inside(gone - 6.5, 5.0, size) * (1 - inside(gone, 1.0, size))
         metal = metal + band * (0.34 + 3.2 * nut.mottle - metal)
 
-    picture = nut.table.copy()
+    image = nut.table.copy()
     through = inside(radius - (bore - 11), 1.8, size)
     body = inside(outline, 1.4, size)
     shadow = soft_shadow(body, 5.0, -7 * np.sin(nut.light), -7 * np.cos(nut.light))
-    picture *= (1 - 0.62 * shadow - 0.1 * through)[:, :, None]
+    image *= (1 - 0.62 * shadow - 0.1 * through)[:, :, None]
     colour = np.clip(metal, 0.02, None)[:, :, None] * (nut.bright * nut.tint).astype(np.float32)
-    return mix(picture, colour, body * (1 - through)).astype(np.float32)
+    return mix(image, colour, body * (1 - through)).astype(np.float32)
 
 
 def _changed(before: np.ndarray, after: np.ndarray, size: int) -> np.ndarray:
-    """Alpha of a changed shape: where the picture differs, and the holes where both happen to be alike."""
+    """Alpha of a changed shape: where the images differ, and the holes where both happen to be alike."""
     spots = np.abs(after[:, :, 1] - before[:, :, 1]) > 0.035
     if not spots.any():
         return spots.astype(np.float32)
@@ -169,7 +170,7 @@ def _changed(before: np.ndarray, after: np.ndarray, size: int) -> np.ndarray:
 
 
 def scratch(nut: Nut, flaw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """One to three scores across the face: bright metal with a dark furrow beside it."""
+    """One to three scores across the face: bright metal with a dark furrow next to it."""
     clean = _paint(nut)
     dx, dy = _frame(nut)
     bore = nut.apothem * nut.hole
@@ -206,7 +207,7 @@ def bent(nut: Nut, flaw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def missing_part(nut: Nut, flaw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A corner has broken off along a rough line; the break shows its grain."""
+    """A corner has broken off along a rough edge; the break shows its grain."""
     dx, dy = _frame(nut)
     corner = nut.turn + np.pi / 6 + np.pi / 3 * flaw.integers(6)
     lean = corner + flaw.normal(0, 0.22)

@@ -1,6 +1,6 @@
 """Noise, strokes and soft edges that all toy categories share.
 
-Lengths are in points: a picture is 256 points wide whatever its size in pixels.
+Lengths are in points: an image is 256 points wide whatever its size in pixels.
 Fields are float32 arrays (size, size), indexed [y, x].
 """
 
@@ -68,9 +68,9 @@ def inside(distance: np.ndarray, softness: float, size: int) -> np.ndarray:
 def walk(
     rng: np.random.Generator, start: tuple[float, float], angle: float, length: float, step: float, roughness: float
 ) -> np.ndarray:
-    """Points (n, 2) as (x, y) of a jagged path: each step of about `step` points turns off `angle` (radians).
+    """Points (n, 2) as (x, y) of a jagged path: each step of about `step` points deviates from `angle` (radians).
 
-    roughness: deviation in radians of a step's direction; the path returns to its main direction, so it spans `length`.
+    roughness: deviation in radians of a step's direction; the path keeps its main direction, so it spans `length`.
     """
     count = max(2, int(round(length / step)))
     turns = angle + roughness * rng.standard_normal(count) + 0.3 * roughness * np.cumsum(rng.standard_normal(count)) / 3
@@ -79,7 +79,7 @@ def walk(
 
 
 def stroke(size: int, points: np.ndarray, widths: np.ndarray | float) -> np.ndarray:
-    """Coverage 0..1 (size, size) of a line through `points` (n, 2; x, y in points); `widths`: one, or n of them."""
+    """Coverage 0..1 (size, size) of a polyline through `points` (n, 2; x, y in points). widths: one width, or n."""
     scale = size * STROKE_OVERSAMPLING / POINTS
     canvas = Image.new("L", (size * STROKE_OVERSAMPLING, size * STROKE_OVERSAMPLING))
     pen = ImageDraw.Draw(canvas)
@@ -87,7 +87,7 @@ def stroke(size: int, points: np.ndarray, widths: np.ndarray | float) -> np.ndar
     scaled = np.asarray(points) * scale
     for (x0, y0), (x1, y1), width in zip(scaled[:-1], scaled[1:], widths[1:], strict=True):
         pen.line((x0, y0, x1, y1), fill=255, width=max(1, round(width)))
-        if width > 3:  # round joints: without them a turning line shows wedges
+        if width > 3:  # round joints: without them a bend shows wedges
             pen.ellipse((x1 - width / 2, y1 - width / 2, x1 + width / 2, y1 + width / 2), fill=255)
     return np.asarray(canvas.reduce(STROKE_OVERSAMPLING), np.float32) / 255
 
@@ -118,13 +118,13 @@ def peak_one(field: np.ndarray) -> np.ndarray:
 
 
 def grey(field: np.ndarray) -> np.ndarray:
-    """A grey picture (size, size, 3) of one field."""
+    """A grey image (size, size, 3) of one field."""
     return np.repeat(field[:, :, None], 3, axis=2)
 
 
-def mix(picture: np.ndarray, colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """`picture` (h, w, 3) covered by `colour` (3,) or (h, w, 3) to the degree `alpha` (h, w) in 0..1."""
-    return picture + alpha[:, :, None] * (np.asarray(colour, np.float32) - picture)
+def mix(image: np.ndarray, colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """An image (h, w, 3) covered by `colour` (3,) or (h, w, 3) to the degree `alpha` (h, w) in 0..1."""
+    return image + alpha[:, :, None] * (np.asarray(colour, np.float32) - image)
 
 
 def soft_shadow(field: np.ndarray, sigma: float, shift_y: float, shift_x: float) -> np.ndarray:

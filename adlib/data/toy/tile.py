@@ -1,4 +1,4 @@
-"""Magnetic tiles: ground grey metal with brush marks from top to bottom, curved, so its sides fall into the dark."""
+"""Magnetic tiles: ground grey metal with brush marks from top to bottom, curved, so that its sides darken."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from adlib.data.toy.texture import (
 def draw(
     size: int, part: np.random.Generator, defect: str | None, flaw: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One tile (size, size, 3) in 0..1 and the alpha of its defect (size, size); `part` does not depend on it."""
+    """One tile (size, size, 3) in 0..1 and its defect's alpha (size, size); `part` does not depend on the defect."""
     y, x = grid(size)
     # brush marks: fine ones that run far, shorter ones, and single scores that shine
     fine = 0.75 * noise(part, size, 260, 1.0) + 0.45 * noise(part, size, 60, 1.1) + 0.5 * noise(part, size, 5, 1.0)
@@ -28,7 +28,7 @@ def draw(
     scores = np.clip(noise(part, size, 200, 1.1) - 1.35, 0, 1.5)
     mottle = noise(part, size, 26) + 0.7 * noise(part, size, 11)
 
-    # the curved surface: a broad highlight beside the middle, sides that turn away from the light
+    # the curved surface: a broad highlight off the middle, sides that turn away from the light
     light, spread = part.uniform(70, 186), part.uniform(70, 130)
     lean = part.uniform(-0.035, 0.035) * (y - 128)
     shade = part.uniform(0.24, 0.34) + part.uniform(0.1, 0.2) * np.exp(-(((x + lean - light) / spread) ** 2))
@@ -51,7 +51,7 @@ def draw(
     alpha = np.zeros((size, size), np.float32)
     if defect is not None:
         value, alpha = DEFECTS[defect](value, shade, flaw)
-    table = inside(edge, 1.5, size)  # beyond the tile's sides lies the dark table
+    table = inside(edge, 1.5, size)  # beyond the tile's sides is the dark table
     value = value + table * (0.045 - value)
     return grey(value + film), alpha * (1 - table)
 

@@ -10,7 +10,7 @@ from adlib.data.toy.texture import crack, grain, grey, grid, inside, log_uniform
 
 @dataclass(frozen=True)
 class Bead:
-    """Where the bead lies, in points; the edges are given per column."""
+    """The bead's position in points; its edges are given per column."""
 
     top: np.ndarray
     bottom: np.ndarray
@@ -25,7 +25,7 @@ class Bead:
 def draw(
     size: int, part: np.random.Generator, defect: str | None, flaw: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One radiograph (size, size, 3) in 0..1 and the alpha of its defect (size, size); `part` does not depend on it."""
+    """One radiograph (size, size, 3) in 0..1 and its defect's alpha (size, size); `part` ignores the defect."""
     y, x = grid(size)
     middle = part.uniform(110, 146) + part.uniform(-0.035, 0.035) * (x[0] - 128) + 2.5 * wave(part, size, 100)
     half, period = part.uniform(44, 68), part.uniform(11, 17)

@@ -127,10 +127,10 @@ def test_check_finds_what_is_wrong(made, capsys):
 @pytest.mark.parametrize(
     "extra,sentence",
     [
-        (["--tile", "400"], "--tile is between"),
-        (["--tile", "0"], "--tile is between"),
-        (["--overlap", "1"], "--overlap is between"),
-        (["--overlap", "nan"], "--overlap is between"),
+        (["--tile", "400"], "--tile must be between"),
+        (["--tile", "0"], "--tile must be between"),
+        (["--overlap", "1"], "--overlap must be between"),
+        (["--overlap", "nan"], "--overlap must be between"),
     ],
 )
 def test_impossible_tiles_are_refused(films, tmp_path, capsys, extra, sentence):

@@ -139,7 +139,7 @@ def test_too_few_videos_are_reported(made, capsys):
     (made / mstc.INDEX).write_text(index.replace("13_007,train,7,2,0\n", ""))
     assert script.main(mstc.SOURCE, ["--check", str(made)]) == 1
     assert capsys.readouterr().err.splitlines() == [
-        f"329 train videos, published are 330 ({mstc.PAPER}).",
+        f"329 train videos, but 330 were published ({mstc.PAPER}).",
         "13: 0 train frames of videos.csv are missing, 2 are not in it.",
     ]
     (made / mstc.INDEX).write_text("video\n")

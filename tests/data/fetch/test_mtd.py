@@ -26,7 +26,9 @@ def test_an_archive_with_wrong_counts_makes_no_data_set(tmp_path, capsys):
     assert script.main(mtd.SOURCE, ["--from", str(tmp_path / "a.zip"), "--to", str(tmp_path / "mtd")]) == 2
     said = capsys.readouterr().err
     assert (
-        "MT_Fray: 31 masks, published are 32" in said and "was not made" in said and left_behind(tmp_path) == ["a.zip"]
+        "MT_Fray: 31 masks, but 32 were published" in said
+        and "was not made" in said
+        and left_behind(tmp_path) == ["a.zip"]
     )
 
 

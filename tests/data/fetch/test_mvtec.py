@@ -18,7 +18,7 @@ def test_a_download_that_lacks_categories_is_no_data_set(server, two_categories,
 def test_mvtec_from_an_archive(two_categories, tmp_path, capsys):
     assert script.main(mvtec.SOURCE, ["--from", str(two_categories), "--to", str(tmp_path / "m")]) == 0
     said = capsys.readouterr().out
-    assert "verified: bottle, toothbrush" in said and "not there: cable," in said and "zipper" in said
+    assert "verified: bottle, toothbrush" in said and "missing: cable," in said and "zipper" in said
     dataset = load_dataset(tmp_path / "m")
     assert dataset.layout == "mvtec" and len(dataset.category("bottle").train_good) == 209 and dataset.has_masks
     assert left_behind(tmp_path / "m") == ["bottle", "license.txt", "readme.txt", "toothbrush"]
@@ -42,9 +42,9 @@ def test_check_says_one_sentence_for_each_difference(two_categories, tmp_path, c
     capsys.readouterr()
     assert script.main(mvtec.SOURCE, ["--check", str(to)]) == 1
     assert capsys.readouterr().err.splitlines() == [
-        f"bottle: 208 good training images, published are 209 ({mvtec.PAPER}).",
-        f"bottle: 62 masks, published are 63 ({mvtec.PAPER}).",
-        f"toothbrush: 13 good test images, published are 12 ({mvtec.PAPER}).",
+        f"bottle: 208 good training images, but 209 were published ({mvtec.PAPER}).",
+        f"bottle: 62 masks, but 63 were published ({mvtec.PAPER}).",
+        f"toothbrush: 13 good test images, but 12 were published ({mvtec.PAPER}).",
     ]
 
 
@@ -57,4 +57,4 @@ def test_the_real_bottle(shared, tmp_path, capsys):
     (given / "bottle").symlink_to(bottle.resolve(), target_is_directory=True)
     assert script.main(mvtec.SOURCE, ["--check", str(given)]) == 0
     said = capsys.readouterr().out
-    assert "verified: bottle" in said and "not there: cable" in said
+    assert "verified: bottle" in said and "missing: cable" in said

@@ -14,6 +14,6 @@ def test_visa_with_its_split(tmp_path, capsys):
     assert dataset.layout == "visa" and len(dataset.category("capsules").train_good) == 542
     (to / "cashew" / "Data" / "Images" / "Normal" / "unlisted.JPG").write_bytes(b"")
     assert script.main(visa.SOURCE, ["--check", str(to)]) == 1
-    assert "cashew: 501 normal images, published are 500" in capsys.readouterr().err
+    assert "cashew: 501 normal images, but 500 were published" in capsys.readouterr().err
     (to / "cashew" / "Data" / "Masks" / "Anomaly" / "003.png").unlink()
     assert script.main(visa.SOURCE, ["--check", str(to)]) == 2

@@ -1,4 +1,4 @@
-"""Images as arrays that can be drawn, and pictures as data URIs for reports that must hold all they show."""
+"""Images as float arrays for plotting, and images or figures as data URIs for self-contained reports."""
 
 import base64
 import io
@@ -12,11 +12,13 @@ from adlib.errors import InputError
 from adlib.plots.figure import figure_to_png
 
 
-def as_picture(image: Any) -> np.ndarray:
+def as_array(image: Any) -> np.ndarray:
     """A PIL image or array as floats in [0, 1], (h, w) or (h, w, 3).
 
-    Integers of more than 8 bits (radiographs) are spread from their minimum to their maximum. Transparency is dropped.
-    InputError for other shapes and for floats outside [0, 1].
+    Integers of more than 8 bits (radiographs) are scaled from [minimum, maximum] to [0, 1]. Transparency is dropped.
+
+    image: PIL image or array, (h, w), (h, w, 1), (h, w, 3) or (h, w, 4).
+    Raises InputError for other shapes and for floats outside [0, 1].
     """
     array = np.asarray(image.convert("RGB") if getattr(image, "mode", "") in ("P", "CMYK", "LA", "RGBA") else image)
     if array.ndim == 3 and array.shape[2] in (1, 4):
@@ -39,12 +41,16 @@ def as_picture(image: Any) -> np.ndarray:
     return array.clip(0, 1)
 
 
-def png_data_uri(picture: Figure | Any, dpi: int = 100) -> str:
-    """'data:image/png;base64,...' of a figure, or of an image as `as_picture` takes it, for <img src>."""
-    if isinstance(picture, Figure):
-        content = figure_to_png(picture, dpi)
+def png_data_uri(image: Figure | Any, dpi: int = 100) -> str:
+    """'data:image/png;base64,...' for <img src>.
+
+    image: a figure, or an image as in `as_array`.
+    dpi: resolution of a figure.
+    """
+    if isinstance(image, Figure):
+        content = figure_to_png(image, dpi)
     else:
         buffer = io.BytesIO()
-        Image.fromarray(np.round(as_picture(picture) * 255).astype(np.uint8)).save(buffer, format="PNG", optimize=True)
+        Image.fromarray(np.round(as_array(image) * 255).astype(np.uint8)).save(buffer, format="PNG", optimize=True)
         content = buffer.getvalue()
     return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
