@@ -3,7 +3,6 @@
 from typing import Any
 
 from adlib.detectors.patchcore import OFFICIAL
-from adlib.detectors.registry import detector_class
 from adlib.errors import InputError, check_choice
 
 PREPROCESS = ("agnostic", "informed", "none")
@@ -41,7 +40,6 @@ def method_options(
     The mask's threshold is in units of DINOv2's tokens, so other backbones go unmasked.
     Raises InputError on an unknown mode, and where an option does not belong to the method.
     """
-    detector_class(method)
     check_choice("preprocess mode", preprocess, PREPROCESS)
     options: dict[str, Any] = {}
     if method == "anomalydino":
