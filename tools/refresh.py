@@ -1,11 +1,11 @@
-"""What is generated and committed: notebooks with their outputs, the tables of the README, and its figures.
+"""Regenerate what is generated and committed: notebooks with their outputs, and the README's tables and figures.
 
-    python -m tools.refresh notebooks [NAME ...]    executes them anew, top to bottom, and stamps them
+    python -m tools.refresh notebooks [NAME ...]    executes them again, top to bottom, and stamps them
     python -m tools.refresh readme                  fills the README's tables from results/
-    python -m tools.refresh figures                 draws figures/ from results/elpv/sweep; its heat maps need the
+    python -m tools.refresh figures                 renders figures/ from results/elpv/sweep; its heat maps need the
                                                     patch scores that `make sweep` leaves in runs/elpv
 
-A table of the README stands between `<!-- table: NAME -->` and `<!-- end -->`; nobody types a number there.
+A table of the README is between `<!-- table: NAME -->` and `<!-- end -->`; its numbers are never typed.
 """
 
 import hashlib
@@ -35,15 +35,18 @@ BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def notebook_files(folder: Path = ROOT / "notebooks") -> list[Path]:
-    """Chapters and solutions below a folder, sorted; what Jupyter keeps in hidden folders is none of them."""
+    """Chapters and solutions below a folder, sorted, without the copies that Jupyter keeps in hidden folders."""
     found = sorted(folder.rglob("[0-9][0-9]_*.ipynb"))
     return [path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
 
 
 def refresh_notebooks(names: Sequence[str] = (), folder: Path = ROOT / "notebooks") -> None:
-    """Execute notebooks (all, or those whose file name begins with one of the names), keep their outputs, stamp them.
+    """Execute notebooks, store their outputs and stamp them. A notebook that fails stays as it was.
 
-    A notebook that fails stays as it was. Raises InputError for a name that no notebook begins with.
+    names: beginnings of file names; () for all notebooks.
+    folder: where the notebooks are.
+
+    Raises InputError for a name that no notebook begins with.
     """
     import nbclient
     import nbformat
@@ -60,9 +63,9 @@ def refresh_notebooks(names: Sequence[str] = (), folder: Path = ROOT / "notebook
                 notebook,
                 kernel_name="python3",
                 timeout=1200,
-                coalesce_streams=True,  # else the same prints come in one piece or in several, by chance
+                coalesce_streams=True,  # otherwise the same prints are split into pieces at random
                 resources={"metadata": {"path": path.parent}},
-            ).execute(env=os.environ | {"OMP_NUM_THREADS": "1"})  # as the tests: trainings follow the order of sums
+            ).execute(env=os.environ | {"OMP_NUM_THREADS": "1"})  # as in the tests: sums depend on threads
             for cell in notebook.cells:
                 cell.metadata.pop("execution", None)  # times of day: noise in every diff
             notebook.metadata["adlib"] = digests(notebook)
@@ -74,7 +77,7 @@ def refresh_notebooks(names: Sequence[str] = (), folder: Path = ROOT / "notebook
 def digests(notebook: Any) -> dict[str, str]:
     """sha256 of a notebook's code and of its outputs: the stamp that an execution leaves in `metadata.adlib`.
 
-    nbval sees neither code that changed and prints the same, nor a picture from elsewhere; these do. Prose, tags and
+    nbval detects neither changed code that prints the same nor an image from elsewhere; the digests do. Prose, tags and
     execution counts are left out: they may change without an execution.
     """
     cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
@@ -89,10 +92,13 @@ def digests(notebook: Any) -> dict[str, str]:
 def refresh_figures(
     results: Path = ROOT / "results/elpv/sweep", runs: Path = ROOT / "runs/elpv", figures: Path = ROOT / "figures"
 ) -> None:
-    """Draw the learning curve and the heat maps of the sweep anew, and its report, without running a detector.
+    """Render the learning curve, the heat maps and the report of the sweep again, without running a detector.
 
-    results: the committed rows, which say what is shown; runs: folder of a sweep, whose patch scores are too large to
-    commit. Raises InputError where they are missing.
+    results: folder of the committed rows, which determine what is shown.
+    runs: folder of a sweep, whose patch scores are too large to commit.
+    figures: folder for the figures.
+
+    Raises InputError where rows or patch scores are missing.
     """
     rows, store = list(ResultStore(results).results()), ResultStore(runs / "results")
     if not rows:
@@ -108,7 +114,7 @@ def refresh_figures(
 
 
 def refreshed_readme(text: str, results: Path) -> str:
-    """The README's text with its tables made anew from a folder of results."""
+    """The README's text with its tables recomputed from a folder of results."""
     return BLOCK.sub(lambda m: f"{m[1]}{TABLES[m[2]](results)}\n{m[3]}", text)
 
 
@@ -137,7 +143,7 @@ def _mtd(results: Path) -> str:
 
 
 def _plain(shown: pd.DataFrame) -> pd.DataFrame:
-    """Text throughout, without `option.` in its head; empty where a method has no such option."""
+    """Text in all cells, without `option.` in the columns' names; empty where a method has no such option."""
     return shown.rename(columns=lambda name: name.removeprefix("option.")).fillna("").astype(str)
 
 
