@@ -1,4 +1,4 @@
-"""Pictures for the tests of reading them, written and compared."""
+"""Images for the tests of reading images, written and compared."""
 
 import struct
 import zlib
@@ -17,7 +17,7 @@ DEEP = RANDOM.integers(0, 65536, (12, 17), dtype=np.uint16)
 
 
 def save(path: Path, picture, **options) -> Path:
-    """Write an array or PIL picture; its path."""
+    """Write an array or PIL image; returns its path."""
     if isinstance(picture, np.ndarray):
         picture = Image.fromarray(picture)
     picture.save(path, **options)
@@ -37,13 +37,13 @@ def deep_colour_png(pixels: np.ndarray) -> bytes:
 
 
 def same(picture: Image.Image, expected: np.ndarray) -> bool:
-    """Whether a picture is plain RGB, without anything attached, and of these pixels."""
+    """Whether an image is plain RGB, has these pixels and no attached information."""
     assert picture.mode == "RGB" and type(picture) is Image.Image and not picture.info
     return np.array_equal(np.asarray(picture), expected)
 
 
 def one_sentence(path, *words: str, reader=read_image) -> str:
-    """The one printable sentence, with all these words, by which a path is refused."""
+    """The one printable sentence, with all these words, with which a path is refused."""
     with pytest.raises(InputError) as caught:
         reader(path)
     text = str(caught.value)

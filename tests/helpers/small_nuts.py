@@ -1,4 +1,4 @@
-"""Nuts for detectors that give pictures back, and settings that train them in a moment."""
+"""Nuts for detectors that reconstruct images, and settings that train such detectors in a moment."""
 
 import numpy as np
 import torch
