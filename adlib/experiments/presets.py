@@ -63,7 +63,7 @@ def method_options(
         if shots is not None and not official:
             options |= {"coreset": FEW_SHOT_CORESET, "top_share": FEW_SHOT_TOP_SHARE}
     elif official:
-        raise InputError(f"official selects switches of PatchCore, which {method} does not have; leave it out.")
+        raise InputError(f"official selects switches of PatchCore, and {method} has none; leave it out.")
     if resolution is not None:
         options["resize"] = resolution
     return options
