@@ -214,7 +214,7 @@ def solution_problems(notebook: NotebookNode, path: Path) -> Iterator[str]:
     )
     for number, cells in answers.items():
         if not any(cell.cell_type == "code" and cell.outputs for cell in cells):
-            yield f"shows no number and no picture for exercise {number}"
+            yield f"shows no number and no image for exercise {number}"
         if not any(
             notebook_text.HEADING.sub("", cell.source).strip() for cell in cells if cell.cell_type == "markdown"
         ):
