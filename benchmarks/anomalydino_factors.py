@@ -4,8 +4,8 @@
     python benchmarks/anomalydino_factors.py elpv --backbone efficientnet_lite0
     python benchmarks/anomalydino_factors.py bottle
 
-Rows are stored one by one in results/DATASET/anomalydino, so a run that was stopped goes on; tools/pack_results.py
-packs them to be committed. Without --backbone the table of what is stored is printed.
+Rows are stored one by one in results/DATASET/anomalydino, so a stopped call resumes; tools/pack_results.py packs them
+for a commit. Without --backbone the table of the stored rows is printed.
 """
 
 import argparse
@@ -25,13 +25,13 @@ from adlib.papers.compare import own_rows
 from adlib.progress import progress
 
 RESULTS = Path(__file__).parents[1] / "results"
-FOLDERS = {"bottle": "mvtec"}  # folder of a study's rows, where it is not named like the study
+FOLDERS = {"bottle": "mvtec"}  # study -> folder of its rows, where the names differ
 SEEDS = (0, 1, 2)
-ONE_DRAW = (0, None)  # batched zero-shot and full-shot leave nothing to draw
+ONE_DRAW = (0, None)  # shots without random selection: batched zero-shot and full-shot
 TURNED, UPRIGHT = {"rotate": True}, {"rotate": False}
 FINE = {"resize": 672}
-# The threshold of the mask is in units of DINOv2's tokens: no mask is the default here, and what it does with other
-# tokens is a factor.
+# The mask's threshold is in units of DINOv2's tokens, so no mask is the default here; with other tokens it is a
+# factor.
 COMMON: dict[str, Any] = {"mask": "never"}
 OWN: dict[str, dict[str, Any]] = {
     "vit_tiny_patch16": {"resize": 448},
@@ -42,7 +42,13 @@ OWN: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Study:
-    """Which settings of which network at which shots (0: batched zero-shot, None: all images), on one data set."""
+    """Settings, networks and shots on one data set.
+
+    category: name of the category.
+    selection: as in `Protocol`.
+    factors: network -> pairs of changed options and shots (0: batched zero-shot, None: all images).
+    common: options of all runs.
+    """
 
     category: str
     selection: str
@@ -77,13 +83,13 @@ STUDIES = {
         {
             "efficientnet_lite0": [
                 (TURNED, (1, 4)),
-                (UPRIGHT, (0,)),  # with shots: results/elpv/sweep, that of the README
+                (UPRIGHT, (0,)),  # with shots: results/elpv/sweep, shown in the README
                 (UPRIGHT | {"resize": 448}, (1, 4)),
             ],
             "vit_tiny_patch16": [(UPRIGHT, (1, 4, 32)), (TURNED, (1, 4)), (UPRIGHT | FINE, (1, 4))],
         },
     ),
-    # As chapter 06 and the tables of the README take the tiles: squares of 320 pixels.
+    # Tiles as in chapter 06 and in the tables of the README: squares of 320 pixels.
     "mtd": Study(
         "mtd",
         "slice",
@@ -98,11 +104,11 @@ STUDIES = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("study", choices=STUDIES)
+    parser.add_argument("study", choices=STUDIES, help="data set")
     parser.add_argument("--data", help="folder of the data set; elpv comes with its package")
-    parser.add_argument("--backbone", choices=OWN)
+    parser.add_argument("--backbone", choices=OWN, help="network to run; without it the table is printed")
     parser.add_argument("--weights", help="file of the backbone's weights")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of results (default: results/)")
     options = parser.parse_args()
     study = STUDIES[options.study]
     store = ResultStore(options.results / FOLDERS.get(options.study, options.study) / "anomalydino")
@@ -112,17 +118,17 @@ def main() -> None:
             parser.error(f"{options.study} is read from a folder: give --data.")
         dataset, machine, cache = load_dataset(source, study.category), Machine(options.weights), TensorCache()
         settings = [
-            _draws(study, dataset, options.backbone, *cell, machine) for cell in study.factors[options.backbone]
+            _protocols(study, dataset, options.backbone, *cell, machine) for cell in study.factors[options.backbone]
         ]
-        for draws in progress(settings, label="settings", unit="setting"):
-            waiting = [protocol for protocol in draws if protocol not in store]
+        for protocols in progress(settings, label="settings", unit="setting"):
+            waiting = [protocol for protocol in protocols if protocol not in store]
             share_distances(waiting, dataset, cache, machine)
             for protocol in waiting:
                 run(protocol, dataset, store, cache=cache, machine=machine)
     print(own_rows("anomalydino", store.results()).round(4).to_string(index=False))
 
 
-def _draws(
+def _protocols(
     study: Study,
     dataset: Dataset,
     backbone: str,

@@ -1,15 +1,15 @@
-"""Coresets and nearest neighbours: plain ways against `adlib.bank`, in one run, with covering radii and peak memory.
+"""Coresets and nearest neighbours: plain versions and `adlib.bank` in one run, with covering radii and peak memory.
 
     python benchmarks/bank.py [--bottle FOLDER] [--mtd FOLDER] [--points 40000] [--size 2000] [--rounds 3]
 
-FOLDER: MVTec AD's folder, and that of Magnetic Tile Defects. Their good pictures become EfficientNet-Lite0 patches,
-256 pixels cropped to 224, which are also thinned whole (`adlib` alone: the plain way takes many minutes there). Without
---bottle the features are drawn: clusters of a decaying spectrum. Further cases are Gaussian noise, points of which each
-stands there 20 times, and neighbours in noise.
-Plain greedy: one product of all points with the newest centre a pick, in float32. Plain neighbours: float32 products
-with chunks of the bank, and the smallest of each. faiss and anomalib are measured too where they are installed.
-The rounds alternate between the ways; the table shows the fastest of each, since other programs can only slow them.
-Peak memory is that of one run in a process of its own: what it adds to the features (Linux only).
+FOLDER: the folders of MVTec AD and of Magnetic Tile Defects. Their good images become EfficientNet-Lite0 patches, 256
+pixels cropped to 224. The whole sets are also subsampled, by `adlib` alone: the plain version takes many minutes there.
+Without --bottle the features are generated: clusters with a decaying spectrum. Further cases are Gaussian noise, points
+that each occur 20 times, and neighbours in noise.
+Plain greedy: one product of all points with the newest centre per pick, in float32. Plain neighbours: float32 products
+with chunks of the bank, and the minimum of each. faiss and anomalib are also measured where they are installed.
+The rounds alternate between the versions; the table shows the fastest time of each, since other programs can only slow
+them. Peak memory is what one run in its own process adds to the features (Linux only).
 """
 
 import argparse
@@ -31,20 +31,20 @@ from adlib.features.patches import Preprocess, patch_vectors
 Way = Callable[[], object]
 
 
-def drawn_features(n: int, dims: int, seed: int = 0) -> Tensor:
+def generated_features(n: int, dims: int, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     axes = torch.randn(dims, dims, generator=generator) * torch.arange(1, dims + 1)[:, None] ** -0.7
-    places = torch.randn(200, dims, generator=generator) @ axes
-    rows = places[torch.randint(200, (n,), generator=generator)]
+    centres = torch.randn(200, dims, generator=generator) @ axes
+    rows = centres[torch.randint(200, (n,), generator=generator)]
     return rows + 0.5 * torch.randn(n, dims, generator=generator) @ axes
 
 
 def real_features(folder: str, category: str, pooling: str = "mean") -> Tensor:
-    """Patches of all good training pictures of a category."""
+    """Patches of all good training images of a category."""
     good = [s.path for s in load_dataset(folder, category).few_shot(None)]
     spec = FeatureSpec(("blocks2", "blocks4"), Preprocess(256, crop=224))
-    found = extract(load_backbone("efficientnet_lite0"), good, spec, show_progress=True, label=category)
-    return torch.cat([patch_vectors(picture.maps, 3, pooling)[0] for picture in found])
+    features = extract(load_backbone("efficientnet_lite0"), good, spec, show_progress=True, label=category)
+    return torch.cat([patch_vectors(image.maps, 3, pooling)[0] for image in features])
 
 
 def plain_greedy(points: Tensor, size: int, first: int) -> Tensor:
@@ -60,10 +60,10 @@ def plain_greedy(points: Tensor, size: int, first: int) -> Tensor:
 
 
 def plain_nearest(queries: Tensor, bank: Tensor, rows: int = 8192) -> Tensor:
-    found = []
-    for part in bank.split(rows):
-        found.append(torch.addmm(part.square().sum(1) / 2, queries, part.T, alpha=-1).amin(1))
-    return (2 * torch.stack(found).amin(0) + queries.square().sum(1)).clamp(min=0).sqrt()
+    smallest = []
+    for chunk in bank.split(rows):
+        smallest.append(torch.addmm(chunk.square().sum(1) / 2, queries, chunk.T, alpha=-1).amin(1))
+    return (2 * torch.stack(smallest).amin(0) + queries.square().sum(1)).clamp(min=0).sqrt()
 
 
 def installed(name: str):
@@ -74,7 +74,7 @@ def installed(name: str):
 
 
 def fastest(ways: dict[str, Way], rounds: int) -> tuple[dict[str, float], dict[str, object]]:
-    """Least seconds of each way over interleaved rounds, and its last result."""
+    """Fewest seconds of each version over interleaved rounds, and its last result."""
     seconds, results = dict.fromkeys(ways, float("inf")), {}
     for _ in range(rounds):
         for name, way in ways.items():
@@ -107,8 +107,8 @@ def compare_coresets(case: str, points: Tensor, size: int, rounds: int) -> None:
     show(f"{case}: {size} of {len(points)} x {points.shape[1]}", seconds, notes)
 
 
-def thin_whole(case: str, points: Tensor, share: float, rounds: int) -> None:
-    size = int(share * len(points))
+def subsample_whole(case: str, points: Tensor, fraction: float, rounds: int) -> None:
+    size = int(fraction * len(points))
     seconds, _ = fastest({"adlib": lambda: greedy_coreset(points, size, show_progress=False)}, rounds)
     show(f"{case}: {size} of {len(points)} x {points.shape[1]}", seconds, {})
 
@@ -132,10 +132,10 @@ def peak_memory() -> int:
 
 
 def report_added_memory(points: Tensor, size: int, answer) -> None:
-    """A short run comes first, so that the libraries' own start-up does not count."""
+    """A short run comes first, so that the start-up of the libraries does not count."""
     points = points.clone()
     greedy_coreset(points[:2000].clone(), 50, show_progress=False)
-    Path("/proc/self/clear_refs").write_text("5")  # sets the peak back to what is resident now
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak to what is resident now
     before = peak_memory()
     greedy_coreset(points, size, show_progress=False)
     answer.put(peak_memory() - before)
@@ -160,27 +160,27 @@ def added_memory(points: Tensor, size: int) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bottle", help="folder of MVTec AD, with its category bottle")
+    parser.add_argument("--bottle", help="folder of MVTec AD with its category bottle")
     parser.add_argument("--mtd", help="folder of Magnetic Tile Defects")
-    parser.add_argument("--points", type=int, default=40_000, help="a random choice of so many")
-    parser.add_argument("--size", type=int, default=2_000, help="centres")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["features", "hard", "neighbours", "whole"], help="one part alone")
+    parser.add_argument("--points", type=int, default=40_000, help="use at most this many points, chosen at random")
+    parser.add_argument("--size", type=int, default=2_000, help="number of centres")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds to take the fastest of")
+    parser.add_argument("--only", choices=["features", "hard", "neighbours", "whole"], help="measure only this part")
     options = parser.parse_args()
 
     bottle = real_features(options.bottle, "bottle") if options.bottle else None
-    points = drawn_features(options.points, 152) if bottle is None else bottle
+    points = generated_features(options.points, 152) if bottle is None else bottle
     if options.points < len(points):
         points = points[torch.randperm(len(points), generator=torch.Generator().manual_seed(1))[: options.points]]
     size, dims = min(options.size, len(points)), points.shape[1]
-    print("| case | way | seconds | ratio to plain | |\n|---|---|---|---|---|")
+    print("| case | version | seconds | ratio to plain | |\n|---|---|---|---|---|")
     if options.only in (None, "features"):
         compare_coresets("features", points, size, options.rounds)
         show_added_memory("features", points, size)
     if options.only in (None, "hard"):
         noise = torch.randn(20_000, dims, generator=torch.Generator().manual_seed(0))
         compare_coresets("noise", noise, 1_000, options.rounds)
-        compare_coresets("each 20 times", drawn_features(1_000, dims).repeat(20, 1), 1_200, options.rounds)
+        compare_coresets("each 20 times", generated_features(1_000, dims).repeat(20, 1), 1_200, options.rounds)
         compare_coresets("few centres", points, 50, options.rounds)
     if options.only in (None, "neighbours"):
         generator = torch.Generator().manual_seed(0)
@@ -189,12 +189,12 @@ def main() -> None:
         )
     if options.only in (None, "whole"):
         if bottle is not None:
-            thin_whole("bottle", bottle, 0.1, options.rounds)
+            subsample_whole("bottle", bottle, 0.1, options.rounds)
             show_added_memory("bottle", bottle, len(bottle) // 50)
-            thin_whole("bottle, official pooling", real_features(options.bottle, "bottle", "official"), 0.1, 1)
+            subsample_whole("bottle, official pooling", real_features(options.bottle, "bottle", "official"), 0.1, 1)
         if options.mtd:
             tiles = real_features(options.mtd, "mtd")
-            thin_whole("tiles", tiles, 0.01, options.rounds)
+            subsample_whole("tiles", tiles, 0.01, options.rounds)
             show_added_memory("tiles", tiles, len(tiles) // 500)
 
 

@@ -1,6 +1,6 @@
 """Choose AnomalyDINO's layers, resolution and rotation, and PatchCore's bank and score, for the few-shot sweep on ELPV.
 
-All on the category `poly`; `mono` is what the README reports, and is not looked at here.
+Only the category `poly` is used; `mono`, which the README reports, is not looked at here.
 
     python benchmarks/choose_few_shot.py [--shots 32] [--draws 3]
 """
@@ -44,8 +44,8 @@ COMMON = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--shots", type=int, default=32)
-    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--shots", type=int, default=32, help="good images to learn from")
+    parser.add_argument("--draws", type=int, default=3, help="number of seeds")
     options = parser.parse_args()
     dataset, cache, rows = load_dataset("elpv", "poly"), TensorCache(), []
     for method, setting in progress(SETTINGS, label="settings", unit="setting"):
@@ -56,10 +56,10 @@ def main() -> None:
             result = run(protocol, dataset, cache=cache)
             aurocs.append(result.metrics["image_auroc"])
         words = ", ".join(f"{k} {'+'.join(v) if isinstance(v, tuple) else v}" for k, v in setting.items())
-        drawn = pd.Series(aurocs)
+        over_seeds = pd.Series(aurocs)
         seconds = result.row["timings"]["predict_s_per_image"]
-        rows.append((method, words, f"{drawn.mean():.3f} ± {drawn.std():.3f}", f"{1000 * seconds:.0f}"))
-    columns = ["method", "setting", "image AUROC", "ms an image"]
+        rows.append((method, words, f"{over_seeds.mean():.3f} ± {over_seeds.std():.3f}", f"{1000 * seconds:.0f}"))
+    columns = ["method", "setting", "image AUROC", "ms per image"]
     print(pd.DataFrame(rows, columns=columns).to_markdown(index=False))
 
 

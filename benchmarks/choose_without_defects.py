@@ -1,8 +1,8 @@
-"""Choose resolution, aspect and aggregation of PatchCore without a single real defect.
+"""Choose resolution, aspect and aggregation of PatchCore without real defects.
 
-Good training images are split in two: PatchCore learns from one part; the other part is scored as it is, and again with
-a made-up defect pasted in (a small rotated scrap of another good image, its brightness shifted, as CutPaste does: Li et
-al., CVPR 2021). The setting that tells the two apart best is taken; the test set is never looked at.
+Good training images are split in two parts: PatchCore learns from the first part; the second part is scored unchanged
+and with a synthetic defect (a small rotated crop of another good image, its brightness shifted, as in CutPaste: Li et
+al., CVPR 2021). The chosen setting separates the two best; the test set is never looked at.
 
     python benchmarks/choose_without_defects.py --data path/to/mtd --backbone resnet18 --weights FILE
 """
@@ -23,7 +23,7 @@ SHARES = (0.0, 0.01)
 
 
 def with_made_up_defect(image: Image.Image, source: Image.Image, random: np.random.Generator) -> Image.Image:
-    """`image` with a scrap of `source` pasted in: 0.2 to 2% of the area, turned, 10 to 35% brighter or darker."""
+    """`image` with a crop of `source` pasted in: 0.2 to 2% of the area, rotated, 10 to 35% brighter or darker."""
     width, height = image.size
     area, ratio = random.uniform(0.002, 0.02) * width * height, np.exp(random.uniform(-1.5, 1.5))
     w, h = (max(3, int(side)) for side in (np.sqrt(area * ratio), np.sqrt(area / ratio)))
@@ -43,32 +43,32 @@ def with_made_up_defect(image: Image.Image, source: Image.Image, random: np.rand
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--category")
-    parser.add_argument("--backbone", default="efficientnet_lite0")
-    parser.add_argument("--weights")
+    parser.add_argument("--data", required=True, help="folder of the data set")
+    parser.add_argument("--category", help="where the data set has several")
+    parser.add_argument("--backbone", default="efficientnet_lite0", help="name of the network")
+    parser.add_argument("--weights", help="file of the backbone's weights")
     parser.add_argument("--train", type=int, default=250, help="good images to learn from")
     parser.add_argument(
         "--held-out", type=int, default=120, help="good images to score, each with and without a defect"
     )
-    parser.add_argument("--settings", nargs="+", default=SETTINGS, metavar="PIXELS:ASPECT")
+    parser.add_argument("--settings", nargs="+", default=SETTINGS, metavar="PIXELS:ASPECT", help="settings to try")
     parser.add_argument("--layers", nargs="+", default=[""], help="layers to try, such as block6 or block4,block8")
     options = parser.parse_args()
     random = np.random.default_rng(0)
     good = [s.path for s in load_dataset(options.data, options.category).train_good]
     order = random.permutation(len(good))[: options.train + options.held_out]
     train, held_out = [good[i] for i in order[: options.train]], [good[i] for i in order[options.train :]]
-    pictures = [read_image(path) for path in held_out]
-    sources = [read_image(train[random.integers(len(train))]) for _ in pictures]
-    flawed = [with_made_up_defect(p, s, random) for p, s in zip(pictures, sources, strict=True)]
-    labels = [0] * len(pictures) + [1] * len(flawed)
+    images = [read_image(path) for path in held_out]
+    sources = [read_image(train[random.integers(len(train))]) for _ in images]
+    defective = [with_made_up_defect(i, s, random) for i, s in zip(images, sources, strict=True)]
+    labels = [0] * len(images) + [1] * len(defective)
     rows = []
     for setting, layers, share in itertools.product(options.settings, options.layers, SHARES):
         resize, aspect = setting.split(":")
         chosen = {"resize": int(resize), "aspect": aspect, "top_share": share}
         chosen["layers"] = tuple(layers.split(",")) if layers else None
         detector = PatchCore(backbone=options.backbone, weights=options.weights, **chosen)
-        scores = detector.fit(train).predict(pictures + flawed).scores
+        scores = detector.fit(train).predict(images + defective).scores
         rows.append(chosen | image_metrics(labels, scores))
         print(pd.DataFrame(rows[-1:]).round(4).to_string(index=False, header=len(rows) == 1), flush=True)
     best = max(rows, key=lambda row: row["image_auroc"])

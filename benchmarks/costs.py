@@ -1,12 +1,12 @@
-"""What each method costs: results/costs/methods.csv, for chapter 14. For a machine that does nothing else meanwhile.
+"""Time and memory of each method: results/costs/methods.csv, for chapter 14. Needs a machine without other work.
 
     python benchmarks/costs.py [--method NAME ...] [--good 100] [--judged 50]
 
-Every method in a process of its own, at its default budget: it learns from so many good cells of ELPV and judges so
-many others, both from the image files, nothing cached. fit_s, image_s: seconds on the clock, of the fit and of judging
-an image; fit_core_s, image_core_s: the same as processor time over all cores, which other work on the machine hardly
-changes; memory_mb: how far the largest resident size of the process grew after the backbone was loaded; model_mb: size
-of the saved detector, without the backbone. A line is replaced when its method is measured again. Linux and macOS.
+Each method runs in its own process, at its default budget: it learns from --good good cells of ELPV and scores --judged
+other cells, both from the image files, without a cache. fit_s, image_s: wall-clock seconds of the fit and of scoring
+one image; fit_core_s, image_core_s: the same as processor time over all cores, which other work on the machine barely
+changes; memory_mb: growth of the largest resident size of the process after the backbone was loaded; model_mb: size of
+the saved detector, without the backbone. A row is replaced when its method is measured again. Linux and macOS.
 """
 
 import argparse
@@ -32,10 +32,14 @@ TABLE = Path(__file__).parents[1] / "results/costs/methods.csv"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--method", nargs="+", choices=DETECTORS, default=[m for m in DETECTORS if m not in SAME_METHOD]
+        "--method",
+        nargs="+",
+        choices=DETECTORS,
+        default=[m for m in DETECTORS if m not in SAME_METHOD],
+        help="methods to measure (default: all)",
     )
-    parser.add_argument("--good", type=int, default=100, help="good cells to learn from")
-    parser.add_argument("--judged", type=int, default=50, help="cells to judge")
+    parser.add_argument("--good", type=int, default=100, help="number of good cells to learn from")
+    parser.add_argument("--judged", type=int, default=50, help="number of cells to score")
     parser.add_argument("--here", action="store_true", help="measure in this process and print JSON")
     options = parser.parse_args()
     if options.here:
@@ -44,26 +48,24 @@ def main() -> None:
     for method in options.method:
         sizes = ["--good", str(options.good), "--judged", str(options.judged)]
         command = [sys.executable, __file__, "--here", "--method", method, *sizes]
-        line = json.loads(
-            subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1]
-        )
-        print(line, flush=True)
-        known = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame(columns=list(line))
-        known = known[known["method"] != method]
-        table = pd.DataFrame([*known.to_dict("records"), line]).sort_values("method")
+        row = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
+        print(row, flush=True)
+        stored = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame(columns=list(row))
+        stored = stored[stored["method"] != method]
+        table = pd.DataFrame([*stored.to_dict("records"), row]).sort_values("method")
         table.to_csv(TABLE, index=False, lineterminator="\n")
 
 
 def _measure(method: str, good: int, judged: int) -> dict[str, str | int | float]:
     cells = load_dataset("elpv", "mono")
-    taught = [s.path for s in cells.few_shot(good, 0, "random")]
+    references = [s.path for s in cells.few_shot(good, 0, "random")]
     tested = [s.path for s in cells.test[:: max(1, len(cells.test) // judged)]][:judged]
     backbone = default_backbone(method)
     options = method_options(method, cells.name, "mono", backbone, preprocess="informed")
     detector = make_detector(method, backbone=backbone, **options)
     detector.network()
     before, clock, core = _largest_mb(), time.perf_counter(), time.process_time()
-    detector.fit(taught)
+    detector.fit(references)
     fit, fit_core = time.perf_counter() - clock, time.process_time() - core
     clock, core = time.perf_counter(), time.process_time()
     detector.predict(tested)
@@ -80,7 +82,7 @@ def _measure(method: str, good: int, judged: int) -> dict[str, str | int | float
         "image_core_s": round(image_core, 4),
         "memory_mb": round(_largest_mb() - before),
         "model_mb": round(model, 2),
-        "good": len(taught),
+        "good": len(references),
         "judged": len(tested),
         "cores": os.cpu_count() or 1,
     }

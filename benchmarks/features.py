@@ -1,12 +1,13 @@
-"""Features: how much of extraction is the network, and what bfloat16 saves and costs.
+"""Features: the network's fraction of the extraction time, and what bfloat16 saves and costs.
 
     python benchmarks/features.py [--images 40]
     python benchmarks/features.py --data FOLDER --category bottle [--layout mtd] [--backbone resnet18 --weights FILE]
 
-Without --data: seconds a picture of `extract`, reading and resizing included, beside the forward passes alone on
-pictures that are ready in memory, a picture a core in both, float32 and bfloat16. The networks have random weights,
-which changes no time. With --data: PatchCore and AnomalyDINO in both precisions on one category, with the scores' cost.
-The rounds alternate between the ways; the table shows the fastest of each, since other programs can only slow them.
+Without --data: time per image of `extract`, with reading and resizing, and of the forward passes alone on images in
+memory, one image per core in both, in float32 and bfloat16. The networks have random weights, which do not affect the
+time. With --data: metrics and time of PatchCore and AnomalyDINO in both precisions on one category.
+The rounds alternate between the versions; the table shows the fastest time of each, since other programs can only slow
+them.
 """
 
 import argparse
@@ -31,7 +32,7 @@ from adlib.features.extract import FeatureSpec, extract
 from adlib.features.patches import Preprocess
 from adlib.parallel import one_core_each
 
-# What the papers run, and what runs here: backbone, timm's name, shorter side, interpolation.
+# Networks of the papers and of this library: backbone, timm's name, shorter side, interpolation.
 NETWORKS = (
     ("efficientnet_lite0", "tf_efficientnet_lite0", 256, "bilinear"),
     ("resnet18", "resnet18", 256, "bilinear"),
@@ -49,12 +50,12 @@ ANOMALYDINO_SHOTS = 16
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=40, help="pictures of ELPV to time (default: 40)")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--data", help="data set whose scores to compare")
-    parser.add_argument("--category")
-    parser.add_argument("--layout", default="auto")
-    parser.add_argument("--backbone", default="efficientnet_lite0")
+    parser.add_argument("--images", type=int, default=40, help="images of ELPV to time (default: 40)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds to take the fastest of")
+    parser.add_argument("--data", help="folder of the data set whose metrics to compare")
+    parser.add_argument("--category", help="where the data set has several")
+    parser.add_argument("--layout", default="auto", help="layout of the data set")
+    parser.add_argument("--backbone", default="efficientnet_lite0", help="with --data: name of the network")
     parser.add_argument("--weights", help="file of the backbone's weights")
     options = parser.parse_args()
     if options.data:
@@ -62,12 +63,12 @@ def main() -> None:
         table = cost_of_precision(dataset, options.backbone, options.weights)
     else:
         paths = [s.path for s in load_dataset("elpv", "mono").test[: options.images]]
-        table = share_of_network(paths, options.rounds)
+        table = network_time(paths, options.rounds)
     print(table.to_markdown(index=False))
 
 
-def share_of_network(paths: list[Path], rounds: int) -> pd.DataFrame:
-    """Milliseconds a picture, and which share of extraction the forward passes are."""
+def network_time(paths: list[Path], rounds: int) -> pd.DataFrame:
+    """Milliseconds per image, and the fraction of extraction that the forward passes take."""
     rows = []
     for name, architecture, resize, interpolation in NETWORKS:
         with tempfile.TemporaryDirectory() as folder:
@@ -94,14 +95,14 @@ def share_of_network(paths: list[Path], rounds: int) -> pd.DataFrame:
                     "precision": precision,
                     "extract, ms": round(whole, 1),
                     "forward alone, ms": round(alone, 1),
-                    "share": f"{alone / whole:.0%}",
+                    "forward / extract": f"{alone / whole:.0%}",
                 }
             )
     return pd.DataFrame(rows)
 
 
 def cost_of_precision(dataset: Dataset, backbone: str, weights: str | None) -> pd.DataFrame:
-    """Metrics of both precisions; nothing is cached, so the seconds are those of the network and the search."""
+    """Metrics of both precisions; nothing is cached, so the time is that of reading, network and search."""
     test = dataset.test
     rows = []
     for method, chosen in METHODS.items():
@@ -118,11 +119,11 @@ def cost_of_precision(dataset: Dataset, backbone: str, weights: str | None) -> p
                 for s, frame in zip(test, predictions.frames, strict=True)
             )
             maps = (predictions.anomaly_map(i) for i in range(len(test)))
-            found = image_metrics(np.array([s.label for s in test]), predictions.scores)
-            found |= pixel_metrics(maps, masks) if dataset.has_masks else {}
+            metrics = image_metrics(np.array([s.label for s in test]), predictions.scores)
+            metrics |= pixel_metrics(maps, masks) if dataset.has_masks else {}
             rows.append(
-                {"method": method, "precision": precision, "ms an image": round(1000 * took / len(test), 1)}
-                | {name: round(found[name], 5) for name in ("image_auroc", "pixel_auroc", "aupro") if name in found}
+                {"method": method, "precision": precision, "ms per image": round(1000 * took / len(test), 1)}
+                | {n: round(metrics[n], 5) for n in ("image_auroc", "pixel_auroc", "aupro") if n in metrics}
             )
     return pd.DataFrame(rows)
 

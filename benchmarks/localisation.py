@@ -1,13 +1,13 @@
-"""How well each method finds the place, image by image: results/DATASET/localisation, for chapters 07 and 14.
+"""Localisation of each method, image by image: results/DATASET/localisation, for chapters 07 and 14.
 
     python benchmarks/localisation.py [--mvtec DIR] [--mtd DIR] [--welds DIR]
 
-Pixel AUROC of a whole test set cannot be drawn anew image by image from a row. So for every defective image that has a
-mask: the AUROC of its own pixels, which is how often a pixel of the defect scores higher than a good pixel of the same
-image. Made from the patch scores that benchmarks/methods.py leaves beside its rows; they are not committed, these
-tables are, CATEGORY.csv each: a line an image, a column a run, three lines of header (method, seed, hash of the
-protocol). Runs that are in one already, or whose patch scores are not here, are left as they are; columns of deleted
-results go.
+Pixel AUROC of a whole test set, as in a row, cannot be resampled image by image. So this script computes, for every
+defective image with a mask, the AUROC of its own pixels: how often a pixel of the defect scores higher than a good
+pixel of the same image. It reads the patch scores that benchmarks/methods.py writes next to its rows. They are not
+committed, but these tables are: one CATEGORY.csv each, with one line per image, one column per run and three lines of
+header (method, seed, hash of the protocol). Runs that are already in a table, or whose patch scores are missing, stay
+as they are; columns of deleted results are removed.
 """
 
 import argparse
@@ -33,22 +33,22 @@ def main() -> None:
     for name, part in PARTS.items():
         place = getattr(options, part.argument) if part.argument else name
         if place is not None:
-            _bring_up_to_date(name, place)
+            _update(name, place)
 
 
-def _bring_up_to_date(name: str, place: str) -> None:
+def _update(name: str, place: str) -> None:
     results = list(store_of(name).results())
     for category in PARTS[name].categories:
         path = folder_of(name) / "localisation" / f"{category}.csv"
-        known = pd.read_csv(path, header=[0, 1, 2], index_col=0) if path.exists() else pd.DataFrame()
+        stored = pd.read_csv(path, header=[0, 1, 2], index_col=0) if path.exists() else pd.DataFrame()
         columns = {}
         for result in results:
             protocol = result.protocol
             key = (protocol.method, str(protocol.seed), protocol.hash)
             if protocol.category != category:
                 continue
-            if key in known:
-                columns[key] = known[key]
+            if key in stored:
+                columns[key] = stored[key]
             elif (column := _of_result(result, name, place)) is not None:
                 columns[key] = column
                 print(f"{protocol.title}: {len(column)} images", flush=True)
@@ -61,7 +61,7 @@ def _bring_up_to_date(name: str, place: str) -> None:
 
 
 def _of_result(result: Result, name: str, place: str) -> pd.Series | None:
-    """A value a defective image, by its path below the data set; None without masks or patch scores."""
+    """One value per defective image, by its path below the data set; None without masks or patch scores."""
     protocol = result.protocol
     dataset = load_dataset(place, protocol.category, split_seed=protocol.split_seed)
     grids = store_of(name).grids(protocol)

@@ -2,8 +2,8 @@
 
     python benchmarks/memory.py [--shots 512] [--images 20]
 
-EfficientNet-Lite0's blocks 3 to 5 at 512 pixels give 1,024 patches of 384 values a picture, as many as DINOv2-S at
-448. Printed are the bytes of the bank and the largest resident size of the whole process (Linux, macOS).
+EfficientNet-Lite0's blocks 3 to 5 at 512 pixels give 1,024 patches of 384 values per image, as many as DINOv2-S at 448.
+The script prints the bytes of the bank and the largest resident size of the whole process (Linux, macOS).
 """
 
 import argparse
@@ -19,11 +19,11 @@ SETTING = {"resize": 512, "rotate": True, "mask": "never", "layers": ("blocks3",
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shots", type=int, default=512)
+    parser.add_argument("--shots", type=int, default=512, help="number of references")
     parser.add_argument("--images", type=int, default=20, help="test images to score")
     options = parser.parse_args()
     dataset = load_dataset("elpv", "mono")
-    # There are fewer good cells to learn from than 512: some come again, as other pictures would.
+    # There are fewer than 512 good cells to learn from, so some are repeated in place of other images.
     good = [s.path for s in dataset.train_good]
     references = [good[i % len(good)] for i in range(options.shots)]
     detector = AnomalyDINO(**SETTING)
@@ -37,7 +37,7 @@ def main() -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     print(f"bank: {rows:,} patches of {values} values, {4 * rows * values / 1e9:.2f} GB")
     print(f"largest resident size: {peak / 1e9:.2f} GB")
-    print(f"fit {fitted - begin:.0f} s, predict {(ended - fitted) / options.images:.2f} s an image")
+    print(f"fit {fitted - begin:.0f} s, predict {(ended - fitted) / options.images:.2f} s per image")
     print(f"{len(predictions)} finite scores: {bool((predictions.scores > 0).all())}")
 
 

@@ -1,16 +1,16 @@
-"""Rows for the comparison of all methods (chapter 14): a method, data set and seed each, in results/DATASET/methods.
+"""Rows for the comparison of all methods (chapter 14), by method, data set and seed, in results/DATASET/methods.
 
     python benchmarks/methods.py --all [--mvtec DIR] [--mtd DIR] [--welds DIR] [--sets toy elpv ...] [--method NAME ...]
     python benchmarks/methods.py --method NAME --data elpv|toy|DIR [--category NAME] [--backbone NAME]
         [--weights FILE] [--set NAME=VALUE ...] [--seeds 0 1 2] [--store NAME]
 
-The first form runs every cell of the table that has no row yet, cheap data sets first; killed, it goes on where it
-was. A cell counts as done whatever the setting of its row. The second form runs one method with a setting of its own:
-give it a --store as well, or delete the row of the other setting first, for two rows of a method confuse the
-comparison. results/mtd/settings holds such rows: `--set steps=300` of methods that train, `--set aspect=keep` of the
-Gaussian, `--set nearest_images=1` and 5 of SPADE. Without --method and --all the tables of what is stored are printed.
-VALUE is read as JSON, and as text where it is none. Rows are single files beside the packed ones; to commit them, pack
-them with tools/pack_results.py.
+The first form runs every cell of the table that has no row yet, cheap data sets first; a killed call resumes where it
+stopped. A cell counts as done whatever the setting of its row. The second form runs one method with another setting:
+give --store as well, or first delete the row of the other setting, since two rows of one method confuse the comparison.
+results/mtd/settings has such rows: `--set steps=300` of methods that train, `--set aspect=keep` of the Gaussian, `--set
+nearest_images=1` and 5 of SPADE. Without --method and --all the tables of the stored rows are printed. VALUE is read as
+JSON, or as text where it is not JSON. New rows are single files next to the packed rows; pack them with
+tools/pack_results.py to commit them.
 """
 
 import argparse
@@ -31,17 +31,21 @@ from adlib.experiments.store import ResultStore, as_frame
 from adlib.features.cache import TensorCache
 
 RESULTS = Path(__file__).parents[1] / "results"
-FOLDERS = {"bottle": "mvtec"}  # folder of a part, where it is not named like the part
+FOLDERS = {"bottle": "mvtec"}  # part -> its folder, where the names differ
 SHOWN = ["image_auroc", "image_ap", "pixel_auroc", "pixel_f1max", "aupro"]
-SAME_METHOD = {"patchcore_ivfpq"}  # PatchCore on another index: a second copy would shift every rank
+SAME_METHOD = {"patchcore_ivfpq"}  # PatchCore with another index: counted twice, it would shift every rank
 
 
 @dataclass(frozen=True)
 class Part:
-    """A data set of the comparison and what its protocol fixes for every method.
+    """A data set of the comparison, and what its protocol fixes for every method.
 
-    argument: the option that names its folder, None where it is installed; shots: good pictures to learn from, the
-    same ones for all methods, None for all; seeds: of whatever is random, the draw of these pictures included.
+    categories: names.
+    argument: the option that gives its folder; None where the data set is installed.
+    shots: number of good images to learn from, the same images for all methods; None for all.
+    seeds: of everything random, the selection of these images included.
+    steps: training steps; None for each method's own.
+    options: parameters of every method.
     """
 
     categories: tuple[str, ...]
@@ -52,11 +56,11 @@ class Part:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-# Cheap ones first. Toy pictures are halved: of 12 runs a method each costs a quarter. 20 of their 40 good ones are
-# enough to hold out for a threshold; with fewer it would take as many trainings as pictures. Weld tiles are 160 pixels
-# large; they overlap, so 200 of the 798 good ones hold most of what there is to learn. Magnetic tiles have any shape,
-# and methods that train need one; there are so many that 300 batches show each three times, 1,100 as often as 300 show
-# a bottle.
+# Cheap data sets first. Toy images are halved in size, so each of a method's 12 runs costs a quarter. 20 of their 40
+# good images remain, enough to hold out for a threshold; with fewer, it would take one training per image. Weld tiles
+# have 160 pixels; they overlap, so 200 of the 798 good tiles hold most of what there is to learn. Magnetic tiles have
+# any shape, and methods that train need one shape; there are so many that 300 batches show each image three times, and
+# 1,100 as often as 300 show a bottle.
 PARTS = {
     "toy": Part(("weld", "tile", "nut", "fabric"), shots=20, options={"resize": 128}),
     "elpv": Part(("mono",)),
@@ -68,30 +72,30 @@ PARTS = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--all", action="store_true", help="run everything that is missing")
-    parser.add_argument("--sets", nargs="+", choices=PARTS, default=list(PARTS), help="with --all: only these")
+    parser.add_argument("--all", action="store_true", help="run every cell without a row")
+    parser.add_argument("--sets", nargs="+", choices=PARTS, default=list(PARTS), help="with --all: only these sets")
     parser.add_argument("--mvtec", help="with --all: folder of MVTec AD, for bottle")
     parser.add_argument("--mtd", help="with --all: folder of Magnetic Tile Defects")
-    parser.add_argument("--welds", help="with --all: folder of weld tiles, as data_scripts/gdxray_welds.py makes them")
-    parser.add_argument("--method", nargs="+", choices=DETECTORS, default=[], help="with --all: only these")
+    parser.add_argument("--welds", help="with --all: folder of weld tiles from data_scripts/gdxray_welds.py")
+    parser.add_argument("--method", nargs="+", choices=DETECTORS, default=[], help="methods; with --all: only these")
     parser.add_argument("--data", help="one method: folder of a data set, elpv or toy")
     parser.add_argument("--category", help="one method: where the data set has several")
     parser.add_argument("--backbone", help="default: the method's own")
     parser.add_argument("--weights", help="file of the backbone's weights")
-    parser.add_argument("--device", help="cpu or cuda; without it, whatever there is")
+    parser.add_argument("--device", help="cpu or cuda (default: whatever is available)")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="parameters of the method")
-    parser.add_argument("--seeds", type=int, nargs="+", help="default: the data set's")
-    parser.add_argument("--split-seed", type=int, default=0, help="of MTD's split")
-    parser.add_argument("--store", help="one method: folder of results/ for its rows instead of the comparison's")
+    parser.add_argument("--seeds", type=int, nargs="+", help="default: the seeds of the data set")
+    parser.add_argument("--split-seed", type=int, default=0, help="seed of MTD's split")
+    parser.add_argument("--store", help="one method: folder below results/ for its rows, not the comparison's")
     options = parser.parse_args()
     if options.all and options.store:
-        parser.error("--all fills the comparison's own folders; --store goes with --method and --data")
+        parser.error("--all fills the folders of the comparison; use --store with --method and --data")
     failures = 0
     if options.all:
         failures = _run_missing(options)
     elif options.method:
         if not options.data:
-            parser.error("--method needs --data, a folder, elpv or toy; or --all")
+            parser.error("--method needs --data (a folder, elpv or toy) or --all")
         category = options.category or ("mono" if options.data == "elpv" else None)
         dataset = load_dataset(options.data, category, split_seed=options.split_seed)
         name = next((name for name, part in PARTS.items() if dataset.categories[0] in part.categories), None)
@@ -103,13 +107,13 @@ def main() -> int:
 
 
 def _run_missing(options: argparse.Namespace) -> int:
-    """Every cell without a row; how many could not be run."""
+    """Run every cell without a row; returns how many could not be run."""
     folders = {}
     for name in options.sets:
         argument = PARTS[name].argument
         folders[name] = getattr(options, argument) if argument else name
         if folders[name] is None:
-            print(f"{name}: left out, for --{argument} names no folder", flush=True)
+            print(f"{name}: left out, since --{argument} is not given", flush=True)
             del folders[name]
     done = {
         (name, r.protocol.method, r.protocol.category, r.protocol.seed)
@@ -130,7 +134,7 @@ def _run_missing(options: argparse.Namespace) -> int:
 
 
 def _cells(names: Iterable[str], options: argparse.Namespace) -> list[tuple[str, str, str, int]]:
-    """Every cell, first seeds first: ranks need all methods on all data sets sooner than a spread."""
+    """Every cell, lowest seeds first: ranks need all methods on all data sets before a spread."""
     cells = [
         (name, method, category, seed)
         for name in names
@@ -142,12 +146,11 @@ def _cells(names: Iterable[str], options: argparse.Namespace) -> list[tuple[str,
 
 
 def _run(dataset: Dataset, name: str | None, method: str, seed: int, options: argparse.Namespace) -> None:
-    """One row; name: of the part of the comparison that the data set is, None for another one."""
+    """Run one cell; name: the data set's name in the comparison, None for another data set."""
     part = PARTS.get(name, Part(dataset.categories))
     backbone = options.backbone or default_backbone(method)
     machine = Machine(options.weights, options.device)
-    what = (method, dataset.name, dataset.categories[0], backbone)
-    own = method_options(*what, preprocess="informed", shots=part.shots)
+    own = method_options(method, dataset.name, dataset.categories[0], backbone, preprocess="informed", shots=part.shots)
     if part.steps and "steps" in DETECTORS[method].parameter_defaults():
         own["steps"] = part.steps
     protocol = plan(
@@ -166,12 +169,12 @@ def _run(dataset: Dataset, name: str | None, method: str, seed: int, options: ar
 
 
 def folder_of(name: str) -> Path:
-    """The results on the data set of a part of the comparison."""
+    """The folder of the results on a data set of the comparison."""
     return RESULTS / FOLDERS.get(name, name)
 
 
 def store_of(name: str) -> ResultStore:
-    """The rows of a part of the comparison."""
+    """The rows of a data set of the comparison."""
     return ResultStore(folder_of(name) / "methods")
 
 

@@ -1,11 +1,12 @@
-"""Pixel metrics of a whole test set: the plain way against `adlib.evaluation.pixel_metrics`, and whether they agree.
+"""Pixel metrics of a whole test set: plain versions and `adlib.evaluation.pixel_metrics`, and whether they agree.
 
     python benchmarks/metrics.py [--masks FOLDER] [--images 83] [--size 448] [--rounds 3]
 
 FOLDER: a category's ground_truth folder (PNG, any non-zero value is defective; subfolders are searched). Without it the
-masks are drawn: discs of random size, in three of four images. The maps are noise, smoothed and raised in the defects.
+masks are generated: discs of random size, in three of four images. The maps are smoothed noise, raised in the defects.
 Plain: scikit-learn for AUROC, AP and F1-max, and for AUPRO one argsort of all pixels with running sums, in float64.
-The rounds alternate between the two ways; the table shows the fastest of each, since other programs can only slow them.
+The rounds alternate between the versions; the table shows the fastest time of each, since other programs can only slow
+them.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from adlib.evaluation import PIXEL_METRICS, pixel_metrics
 
 
 def read_masks(folder: Path, images: int, size: int) -> list[np.ndarray]:
-    """The folder's masks as bool (size, size), then empty ones up to `images`."""
+    """The folder's masks as bool (size, size), then empty masks up to `images`."""
     paths = sorted(folder.rglob("*.png"))[:images]
     if not paths:
         raise SystemExit(f"No PNG masks under {folder}; give a category's ground_truth folder.")
@@ -31,7 +32,7 @@ def read_masks(folder: Path, images: int, size: int) -> list[np.ndarray]:
     return masks + [np.zeros((size, size), bool)] * (images - len(masks))
 
 
-def draw_masks(rng: np.random.Generator, images: int, size: int) -> list[np.ndarray]:
+def generated_masks(rng: np.random.Generator, images: int, size: int) -> list[np.ndarray]:
     rows, columns = np.ogrid[:size, :size]
     masks = []
     for index in range(images):
@@ -44,7 +45,7 @@ def draw_masks(rng: np.random.Generator, images: int, size: int) -> list[np.ndar
 
 
 def make_maps(rng: np.random.Generator, masks: list[np.ndarray]) -> list[np.ndarray]:
-    """float32 maps as detectors give them: smooth, with defects that stand out by differing amounts."""
+    """float32 maps like those of detectors: smooth, with defects raised by differing amounts."""
     maps = []
     for mask in masks:
         raw = rng.gamma(2.0, 3.0, mask.shape).astype(np.float32) + mask * np.float32(rng.uniform(0, 4))
@@ -61,7 +62,7 @@ def plain_rank_metrics(maps: list[np.ndarray], masks: list[np.ndarray]) -> dict[
 
 
 def plain_aupro(maps: list[np.ndarray], masks: list[np.ndarray], limit: float = 0.3) -> float:
-    """Every pixel carries its step of the rate or of the mean overlap; sort, add up, keep one point for each score."""
+    """Each pixel adds a step to the rate or to the mean overlap; sort, sum up, keep one point for each score."""
     rate_steps, overlap_steps = [], []
     for mask in masks:
         components = ndimage.label(mask, structure=np.ones((3, 3)))[0]
@@ -83,17 +84,17 @@ def plain_aupro(maps: list[np.ndarray], masks: list[np.ndarray], limit: float = 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--masks", type=Path, help="a category's ground_truth folder; drawn discs without it")
-    parser.add_argument("--images", type=int, default=83)
-    parser.add_argument("--size", type=int, default=448)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--masks", type=Path, help="a category's ground_truth folder; without it, discs")
+    parser.add_argument("--images", type=int, default=83, help="number of maps")
+    parser.add_argument("--size", type=int, default=448, help="side of a map in pixels")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds to take the fastest of")
     options = parser.parse_args()
 
     rng = np.random.default_rng(0)
     if options.masks:
         masks = read_masks(options.masks, options.images, options.size)
     else:
-        masks = draw_masks(rng, options.images, options.size)
+        masks = generated_masks(rng, options.images, options.size)
     maps = make_maps(rng, masks)
 
     seconds: dict[str, list[float]] = {}
@@ -110,8 +111,9 @@ def main() -> None:
         ours = timed("adlib, all four", pixel_metrics)
 
     pixels = sum(m.size for m in maps)
-    share = sum(int(m.sum()) for m in masks) / pixels
-    print(f"{len(maps)} maps of {options.size} x {options.size}: {pixels / 1e6:.1f} M pixels, {share:.1%} defective\n")
+    fraction = sum(int(m.sum()) for m in masks) / pixels
+    size = f"{options.size} x {options.size}"
+    print(f"{len(maps)} maps of {size}: {pixels / 1e6:.1f} M pixels, {fraction:.1%} defective\n")
     print(f"{'':26}{'seconds (best of ' + str(options.rounds) + ')':>22}")
     for name, values in seconds.items():
         print(f"{name:26}{min(values):22.2f}")
@@ -120,8 +122,8 @@ def main() -> None:
         print(f"{name:14}{plain[name]:14.9f}{ours[name]:14.9f}{abs(plain[name] - ours[name]):14.1e}")
     worst = max(abs(plain[name] - ours[name]) for name in PIXEL_METRICS)
     if not worst <= 1e-6:
-        raise SystemExit(f"\nThe two ways differ by {worst:.1e}, more than 1e-6.")
-    print("\nThe two ways agree to 1e-6.")
+        raise SystemExit(f"\nThe two versions differ by {worst:.1e}, more than 1e-6.")
+    print("\nThe two versions agree to 1e-6.")
 
 
 if __name__ == "__main__":

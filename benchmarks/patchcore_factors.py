@@ -1,9 +1,9 @@
-"""What each switch of PatchCore changes: one at a time from the paper's setting, and how many pictures it needs.
+"""What each switch of PatchCore changes, one at a time from the paper's setting, and how many images it needs.
 
     python benchmarks/patchcore_factors.py --data FOLDER|elpv [--category NAME] [--backbone resnet18] [--weights FILE]
 
-Rows are stored one by one in results/DATASET/patchcore, so a run that was stopped goes on; tools/pack_results.py packs
-them to be committed. Without --data the tables of what is stored are printed. Chapter 20 reads the same rows.
+Rows are stored one by one in results/DATASET/patchcore, so a stopped call resumes; tools/pack_results.py packs them for
+a commit. Without --data the tables of the stored rows are printed. Chapter 20 reads the same rows.
 """
 
 import argparse
@@ -35,9 +35,9 @@ PAPER: dict[str, Any] = {
     "coreset_method": "greedy",
     "neighbourhood": 3,
 }
-# Another resolution keeps the share that the crop leaves, so that only the size of a pixel changes; the whole picture
-# squeezed into the crop's 224 x 224 keeps the number of patches, so that only what is seen changes.
-# IVFPQ has lists, pieces and bits as the official code's approximate search; "1 probe" is what that leaves at default.
+# Another resolution keeps the fraction that the crop leaves, so that only the size of a pixel changes; the whole image
+# resized to the crop's 224 x 224 keeps the number of patches, so that only the visible area changes.
+# IVFPQ has the lists, pieces and bits of the official code's approximate search, whose default is 1 probe.
 IVFPQ = {"method": "patchcore_ivfpq", "lists": 512, "subquantizers": 64, "bits": 8}
 CODE: dict[str, Any] = {name: value for name, value in OFFICIAL.items() if name not in ("resize", "crop")}
 CHANGES: list[dict[str, Any]] = [
@@ -46,10 +46,10 @@ CHANGES: list[dict[str, Any]] = [
     {"distance": "squared"},
     {"reweight": 0},
     CODE,
-    CODE | {"coreset": 0.1},  # with the bank that the paper has for tiles
+    CODE | {"coreset": 0.1},  # with the bank size of the paper for tiles
     {"crop": None},
     {"resize": 224, "crop": None, "aspect": "square"},
-    {"resize": 224, "crop": None, "aspect": "square", "coreset": 0.1},  # what helps tiles most, together
+    {"resize": 224, "crop": None, "aspect": "square", "coreset": 0.1},  # the changes that help tiles most, together
     {"neighbourhood": 1},
     {"neighbourhood": 5},
     {"layers": ("layer2",)},
@@ -69,9 +69,9 @@ CHANGES: list[dict[str, Any]] = [
     IVFPQ | {"probes": 16, "coreset": 1.0},
 ]
 RESNET_ONLY = ("layers",)
-# The paper's setting itself is run from several starts of the coreset: what they differ by is luck.
-LUCK = (0, 1, 2)
-# A share of 1% of one picture would be seven patches. So a tenth, for all counts.
+# The paper's setting is run with several starts of the coreset: their differences are chance.
+START_SEEDS = (0, 1, 2)
+# 1% of one image would be seven patches, so 10% at all shots.
 FEW_SHOTS = PAPER | {"coreset": 0.1}
 SHOTS = (1, 2, 4, 5, 8, 10, 16, 20, 50)
 SHOWN = ("image_auroc", "image_ap", "pixel_auroc", "pixel_ap", "pixel_f1max", "aupro")
@@ -81,11 +81,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="folder of a data set (MVTec layout, or MTD), or elpv")
     parser.add_argument("--category", help="where the data set has several; of elpv: mono")
-    parser.add_argument("--backbone", default="resnet18")
+    parser.add_argument("--backbone", default="resnet18", help="name of the network")
     parser.add_argument("--weights", help="file of the backbone's weights")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the coreset's start")
-    parser.add_argument("--shots", type=int, nargs="*", default=[], help="few-shot runs, three draws each, instead")
-    parser.add_argument("--largest", type=float, default=1.0, help="leave out larger coreset shares")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of the coreset's start")
+    parser.add_argument("--shots", type=int, nargs="*", default=[], help="instead: few-shot runs, three seeds each")
+    parser.add_argument("--largest", type=float, default=1.0, help="leave out larger coresets (fraction)")
     options = parser.parse_args()
     if options.data:
         category = options.category or ("mono" if options.data == "elpv" else None)
@@ -106,14 +106,14 @@ def _cells(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     if options.shots:
         for shots in options.shots:
             for seed in (0, 1, 2):
-                drawn = {"shots": shots, "selection": "random", "seed": seed}
-                yield {"method": "patchcore"} | drawn | {"options": FEW_SHOTS}
+                references = {"shots": shots, "selection": "random", "seed": seed}
+                yield {"method": "patchcore"} | references | {"options": FEW_SHOTS}
         return
     for change in CHANGES:
         needs_resnet = set(change) & set(RESNET_ONLY)
         too_large = change.get("coreset", 0) > options.largest
         if not too_large and (options.backbone.startswith("resnet") or not needs_resnet):
-            for seed in sorted({*options.seeds, *(() if change else LUCK)}):
+            for seed in sorted({*options.seeds, *(() if change else START_SEEDS)}):
                 yield {"seed": seed} | _setting(change)
 
 
@@ -124,18 +124,18 @@ def _setting(change: dict[str, Any]) -> dict[str, Any]:
 
 
 def factors(results: list[Result], backbone: str) -> pd.DataFrame:
-    """What is stored of the factors, in their order: percent, a mean over seeds, and seconds."""
+    """Stored rows of the factors, in their order: percent, a mean over seeds, and seconds."""
     rows = []
     for change in CHANGES:
-        found = [r for r in results if r.protocol.shots is None and _is(r.protocol, backbone, **_setting(change))]
-        rows.append({"change": _words(change)} | _means(found))
+        runs = [r for r in results if r.protocol.shots is None and _is(r.protocol, backbone, **_setting(change))]
+        rows.append({"change": _words(change)} | _means(runs))
     return pd.DataFrame(rows)
 
 
 def few_shots(results: list[Result], backbone: str) -> pd.DataFrame:
-    """What is stored of the few-shot runs: percent, a mean over draws, and seconds."""
-    found = [r for r in results if _is(r.protocol, backbone, "patchcore", FEW_SHOTS)]
-    return pd.DataFrame([{"shots": shots} | _means([r for r in found if r.protocol.shots == shots]) for shots in SHOTS])
+    """Stored few-shot rows: percent, a mean over seeds, and seconds."""
+    runs = [r for r in results if _is(r.protocol, backbone, "patchcore", FEW_SHOTS)]
+    return pd.DataFrame([{"shots": shots} | _means([r for r in runs if r.protocol.shots == shots]) for shots in SHOTS])
 
 
 def _means(results: list[Result]) -> dict[str, Any]:
@@ -158,8 +158,8 @@ def _words(change: dict[str, Any]) -> str:
         return "all switches of the official code" + (f", coreset {change['coreset']:g}" if "coreset" in change else "")
     if "method" in change:
         return f"IVFPQ, {change['probes']} probe(s), coreset {change['coreset']:g}"
-    said = ", ".join(f"{k} {'+'.join(v) if isinstance(v, tuple) else v}" for k, v in change.items())
-    return said or "the paper's setting"
+    words = ", ".join(f"{k} {'+'.join(v) if isinstance(v, tuple) else v}" for k, v in change.items())
+    return words or "the paper's setting"
 
 
 if __name__ == "__main__":

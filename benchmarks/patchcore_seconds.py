@@ -1,10 +1,10 @@
-"""Seconds an image of PatchCore by bank and way of search: results/costs/patchcore_seconds.csv, for chapter 20.
+"""Seconds per image of PatchCore by bank and kind of search: results/costs/patchcore_seconds.csv, for chapter 20.
 
     python benchmarks/patchcore_seconds.py --data path/to/mvtec --weights FILE [--images 20] [--rounds 3]
 
-ResNet-18 in the paper's setting on `bottle`. The features to learn from come from the cache; the images judged are read
-from their files, cut, and go through the network, on all cores. The rounds alternate between the banks and the fastest
-of each counts, since other work can only slow it: for a machine that does nothing else meanwhile.
+ResNet-18 in the paper's setting on `bottle`. The features to learn from come from the cache; the scored images are read
+from their files, cropped, and go through the network, on all cores. The rounds alternate between the banks, and the
+fastest time of each counts, since other work can only slow it. Needs a machine without other work.
 """
 
 import argparse
@@ -27,10 +27,10 @@ PROBES = (1, 16)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="folder of MVTec AD, with its category bottle")
+    parser.add_argument("--data", required=True, help="folder of MVTec AD with its category bottle")
     parser.add_argument("--weights", help="file of ResNet-18's weights")
-    parser.add_argument("--images", type=int, default=20, help="images judged")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=20, help="number of images to score")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds to take the fastest of")
     options = parser.parse_args()
     bottle = load_dataset(options.data, "bottle")
     good = [s.path for s in bottle.few_shot(None)]

@@ -1,10 +1,10 @@
-"""A shot sweep for the price of one run: AnomalyDINO at 1, 2, 4, 8 and 16 shots x 3 draws beside one run.
+"""A shot sweep at the cost of one run: AnomalyDINO at 1, 2, 4, 8 and 16 shots x 3 draws, compared with one run.
 
     python benchmarks/sharing.py [--images 100]
 
-The one run learns from every reference picture that the sweep draws; the sweep shares distances (see
-`AnomalyDINO.share_distances`), and its scores are compared, bit for bit, with runs that share nothing. Features of
-all pictures are in the cache before the clock starts.
+The one run learns from every reference image of the sweep. The sweep shares distances (see
+`AnomalyDINO.share_distances`), and its scores are compared, bit for bit, with runs that share nothing. The features of
+all images are in the cache before the clock starts.
 """
 
 import argparse
@@ -23,7 +23,7 @@ SETTING = {"resize": 256, "rotate": False, "mask": "never", "layers": ("blocks3"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=100, help="test images")
+    parser.add_argument("--images", type=int, default=100, help="number of test images")
     dataset = load_dataset("elpv", "mono")
     test = [s.path for s in dataset.test][: parser.parse_args().images]
     draws = [[s.path for s in dataset.few_shot(k, seed, "random")] for k in (16, 8, 4, 2, 1) for seed in range(3)]
@@ -51,7 +51,7 @@ def main() -> None:
         (f"{len(draws)} runs, nothing shared", apart, apart / one),
         (f"{len(draws)} runs, distances shared", together, together / one),
     ]
-    print(pd.DataFrame(rows, columns=["way", "seconds", "ratio"]).round(2).to_markdown(index=False))
+    print(pd.DataFrame(rows, columns=["version", "seconds", "ratio"]).round(2).to_markdown(index=False))
     print("shared scores equal the separate ones bit for bit")
 
 

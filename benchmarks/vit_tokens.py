@@ -1,8 +1,8 @@
-"""ViT-Tiny's patch tokens of chapter 21's images, for results/toy/vit_tiny_tokens: no package brings its weights.
+"""ViT-Tiny's patch tokens of chapter 21's images, in results/toy/vit_tiny_tokens: no package includes its weights.
 
     python benchmarks/vit_tokens.py --weights vit_tiny_patch16_224.pth
 
-The network is supervised on ImageNet; it is no DINOv2.
+The network was trained with labels on ImageNet; it is not DINOv2.
 """
 
 import argparse
@@ -20,8 +20,8 @@ FILE = Path(__file__).parents[1] / "results/toy/vit_tiny_tokens/tokens.npz"
 RESOLUTION = 448
 
 
-def pictures() -> dict[str, np.ndarray]:
-    """Name -> picture: two solar cells, a toy nut, its middle half as a close-up, and a toy fabric."""
+def images() -> dict[str, np.ndarray]:
+    """Name -> image: two solar cells, a toy nut, its middle half as a close-up, and a toy fabric."""
     cells = load_dataset("elpv", "mono")
     good, defective = ([s for s in cells.test if s.label == label] for label in (0, 1))
     nut = render("nut", None, seed=3)[0]
@@ -40,9 +40,9 @@ def main() -> None:
     parser.add_argument("--weights", help="file of the network's weights")
     network = load_backbone("vit_tiny_patch16", weights=parser.parse_args().weights)
     spec = FeatureSpec(("norm",), Preprocess(RESOLUTION, None, "keep", "bicubic", network.patch_multiple))
-    shown = pictures()
-    found = extract(network, list(shown.values()), spec)
-    tokens = {name: f.maps["norm"].numpy().astype(np.float16) for name, f in zip(shown, found, strict=True)}
+    shown = images()
+    features = extract(network, list(shown.values()), spec)
+    tokens = {name: f.maps["norm"].numpy().astype(np.float16) for name, f in zip(shown, features, strict=True)}
     FILE.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(FILE, **tokens)
     print({name: values.shape for name, values in tokens.items()}, f"{FILE.stat().st_size / 1e6:.1f} MB")

@@ -1,13 +1,13 @@
-"""Chapter 23's rows: AnomalyDINO on real weld radiographs by shots, relief, rotation, resolution, method and draw.
+"""Chapter 23's rows: AnomalyDINO on real weld radiographs by shots, relief, rotation, resolution, method and seed.
 
     python data_scripts/gdxray_welds.py --from FOLDER --to data/welds
     python data_scripts/gdxray_welds.py --from FOLDER --to data/welds_embossed --emboss
     python benchmarks/weld_factors.py --data data/welds data/welds_embossed [--vit FILE]
 
-Rows go to results/welds/factors one by one, so a run that was stopped goes on; tools/pack_results.py packs them to be
-committed. In results/welds/tiles are tables that rows cannot hold: `tiles.csv` (film, size of the defects and contrast
-of each tile), `top_shares_*.csv` (the image score by other shares of patches) and `calibration_*.csv` (good training
-tiles, scored with and without references from their own film). Without --data the table of what is stored is printed.
+Rows are stored one by one in results/welds/factors, so a stopped call resumes; tools/pack_results.py packs them for a
+commit. results/welds/tiles has tables that are not rows of runs: `tiles.csv` (film, size of the defects and contrast of
+each tile), `top_shares_*.csv` (the image score by other fractions of patches) and `calibration_*.csv` (good training
+tiles, scored with and without references from their own film). Without --data the table of the stored rows is printed.
 """
 
 import argparse
@@ -39,13 +39,22 @@ ROOT = Path(__file__).parents[1]
 PLAIN, EMBOSSED = "welds", "welds_embossed"
 FOUR = {4: 3, 32: 3}
 MANY = {4: 10, 32: 5, 256: 3, 512: 3}
-PER_FILM = 50  # good training tiles of each film that are scored for `calibration.csv`
+PER_FILM = 50  # good training tiles per film that are scored for `calibration_*.csv`
 SHARES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)  # 0: the single highest patch
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One line of the comparison: shots -> number of draws, and what differs from the sweep's own options."""
+    """One setting of the comparison.
+
+    name: as in --only.
+    shots: shots -> number of seeds.
+    method: name of a detector.
+    backbone: name of the network.
+    preprocess: as in `method_options`.
+    selection: as in `Protocol`.
+    changes: options that differ from those of the sweep.
+    """
 
     name: str
     shots: dict[int, int]
@@ -56,7 +65,7 @@ class Setting:
     changes: dict[str, Any] = field(default_factory=dict)
 
 
-# The tiles' own size: the search costs a seventh of what it costs at 256 pixels.
+# The tiles' own size: the search takes a seventh of the time at 256 pixels.
 BASE = Setting("base", MANY, changes={"resize": 160})
 FINER = Setting("256 pixels", FOUR, changes={"resize": 256})
 SETTINGS = (
@@ -72,10 +81,10 @@ SETTINGS = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", nargs="+", default=[], help=f"folders named {PLAIN} and {EMBOSSED}")
-    parser.add_argument("--vit", help="weights of ViT-Tiny; without them its rows are left out")
+    parser.add_argument("--vit", help="weights of ViT-Tiny; without them, no rows of it")
     parser.add_argument("--only", nargs="+", default=[s.name for s in SETTINGS], help="names of settings")
-    parser.add_argument("--results", type=Path, default=ROOT / "results/welds/factors")
-    parser.add_argument("--tables", type=Path, default=ROOT / "results/welds/tiles")
+    parser.add_argument("--results", type=Path, default=ROOT / "results/welds/factors", help="folder for the rows")
+    parser.add_argument("--tables", type=Path, default=ROOT / "results/welds/tiles", help="folder for the tables")
     options = parser.parse_args()
     store, cache = ResultStore(options.results), TensorCache()
     chosen = [s for s in SETTINGS if s.name in options.only and (options.vit or s.name != "vit")]
@@ -92,7 +101,7 @@ def main() -> None:
 def protocols(setting: Setting, dataset: Dataset, machine: Machine) -> list[Protocol]:
     """Every run of a setting, most shots first."""
     planned = []
-    for shots, draws in sorted(setting.shots.items(), reverse=True):
+    for shots, seeds in sorted(setting.shots.items(), reverse=True):
         chosen = method_options(
             setting.method,
             dataset.name,
@@ -101,7 +110,7 @@ def protocols(setting: Setting, dataset: Dataset, machine: Machine) -> list[Prot
             preprocess=setting.preprocess,
             shots=shots,
         )
-        for seed in range(draws):
+        for seed in range(seeds):
             planned.append(
                 plan(
                     dataset,
@@ -123,8 +132,8 @@ def _run(setting: Setting, dataset: Dataset, store: ResultStore, cache: TensorCa
         return
     detector = build(waiting[0], machine)
     if hasattr(detector, "share_distances"):
-        references = _union(draw(dataset, p) for p in waiting)
-        scored = [dataset.test, *(held_out_good(dataset, draw(dataset, p)) for p in waiting)]
+        references = _union(references_of(dataset, p) for p in waiting)
+        scored = [dataset.test, *(held_out_good(dataset, references_of(dataset, p)) for p in waiting)]
         if setting is BASE:
             scored.append(spread(dataset))
         detector.share_distances([s.path for s in references], [s.path for s in _union(scored)], cache, True)
@@ -132,7 +141,7 @@ def _run(setting: Setting, dataset: Dataset, store: ResultStore, cache: TensorCa
         run(protocol, dataset, store, machine=machine, cache=cache)
 
 
-def draw(dataset: Dataset, protocol: Protocol) -> list[Sample]:
+def references_of(dataset: Dataset, protocol: Protocol) -> list[Sample]:
     """The tiles that a protocol learns from."""
     return dataset.few_shot(protocol.shots, protocol.seed, protocol.selection)
 
@@ -179,22 +188,22 @@ def _write(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> No
 
 
 def _sizes(dataset: Dataset) -> Iterator[tuple[Any, ...]]:
-    """Of each tile: pixels of all its defects, of the largest one that hangs together, and its local contrast."""
+    """Per tile: pixels of all defects and of the largest connected defect, and the local contrast."""
     for sample in (*dataset.train_good, *dataset.test):
         mask = read_mask(sample.mask) if sample.mask else np.zeros((1, 1), dtype=bool)
-        parts = np.bincount(label(mask, structure=np.ones((3, 3)))[0].ravel())[1:]
-        yield dataset.relative(sample), film(sample), int(mask.sum()), int(parts.max(initial=0)), _contrast(sample)
+        sizes = np.bincount(label(mask, structure=np.ones((3, 3)))[0].ravel())[1:]
+        yield dataset.relative(sample), film(sample), int(mask.sum()), int(sizes.max(initial=0)), _contrast(sample)
 
 
 def _contrast(sample: Sample) -> float:
-    """Largest standard deviation of the relief in any window of 16 x 16 pixels: what a score without learning knows."""
+    """Largest standard deviation of the relief in any window of 16 x 16 pixels: a score without learning."""
     relief = emboss(np.asarray(read_image(sample.path).convert("L"))).astype(float)
     mean, square = uniform_filter(relief, 16), uniform_filter(relief**2, 16)
     return round(float(np.sqrt((square - mean**2).max())), 4)
 
 
 def _shares(dataset: Dataset, chosen: Sequence[Protocol], store: ResultStore) -> Iterator[tuple[Any, ...]]:
-    """Image scores of stored runs by other shares of their patches."""
+    """Image scores of stored runs by other fractions of their patches."""
     for protocol in chosen:
         grids = store.grids(protocol) or []
         for sample, grid in zip(dataset.test, grids, strict=True):
@@ -204,9 +213,9 @@ def _shares(dataset: Dataset, chosen: Sequence[Protocol], store: ResultStore) ->
 
 
 def _calibration(dataset: Dataset, chosen: Sequence[Protocol], cache: TensorCache) -> Iterator[tuple[Any, ...]]:
-    """Good training tiles that a draw left over, scored with all its references and with those of other films."""
+    """Good training tiles that are not references, scored with all references and with those of other films."""
     for protocol in progress(chosen, label=f"{dataset.name}, calibration", unit="draw"):
-        references = draw(dataset, protocol)
+        references = references_of(dataset, protocol)
         left = [s for s in spread(dataset) if s not in set(references)]
         scores = _scores(protocol, references, left, cache)
         for number in sorted({film(s) for s in left}):

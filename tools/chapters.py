@@ -1,4 +1,4 @@
-"""The table of chapters in the README: what each is about, and how long a study group reads it."""
+"""The table of chapters in the README: the topic of each, and how long a study group takes to read it."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import pandas as pd
 # What a study group of six worked through in an hour, measured on readers of these chapters.
 WORDS_AN_HOUR = 2000
 LINES_AN_HOUR = 240
-# Cells that hold no lesson, and headings after which the lesson is over.
+# Tags of cells outside the lesson, and the headings that end the lesson.
 _NO_LESSON = {"claims", "harness", "parameters"}
 _END = re.compile(r"(?m)^#+\s*(?:\d+\.?\s*)?(?:Exercises|References)\b")
 _WORD = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*")
@@ -20,7 +20,13 @@ _NO_PROSE = re.compile(r"<[^>]+>|\$[^$]*\$")
 
 @dataclass(frozen=True)
 class Chapter:
-    """A line of the table; shows: what a reader has seen at its end."""
+    """A row of the table.
+
+    number: two digits.
+    topic: the chapter's subject.
+    methods: what it treats.
+    shows: what a reader has seen at its end.
+    """
 
     number: str
     topic: str
@@ -57,7 +63,7 @@ CHAPTERS = (
 
 
 def chapter_table(notebooks: Path) -> pd.DataFrame:
-    """A row a chapter; chapters without a notebook in the folder are 'planned'."""
+    """One row per chapter; chapters without a notebook in the folder are 'planned'."""
     return pd.DataFrame([_row(chapter, notebooks) for chapter in CHAPTERS])
 
 
@@ -74,7 +80,7 @@ def _row(chapter: Chapter, notebooks: Path) -> dict[str, str]:
 
 
 def minutes(notebook: nbformat.NotebookNode) -> int:
-    """How long a study group reads a chapter, exercises apart: by words or by lines of code, whichever is more."""
+    """Reading time of a study group, without exercises: by words or by lines of code, whichever is longer."""
     texts = list(_lesson(notebook))
     words = sum(len(_WORD.findall(_NO_PROSE.sub(" ", text))) for kind, text in texts if kind == "markdown")
     lines = sum(bool(line.strip()) for kind, text in texts if kind == "code" for line in text.split("\n"))

@@ -1,9 +1,9 @@
-"""Packs results to commit them: single files of runs move into the three files of their folder's study.
+"""Pack results before a commit: move the single files of runs into the three files of their folder's study.
 
     python tools/pack_results.py FOLDER ...         such as results/elpv/methods, after a benchmark added runs to it
 
-Runs that are packed already stay; a run made again takes the place of its older row. The single files go only when the
-pack gives back every row and score as they had it (`adlib.experiments.packs`). Patch scores (.safetensors) stay.
+Runs that are already packed stay; a repeated run replaces its older row. The single files are removed only when the
+pack gives back every row and score unchanged (`adlib.experiments.packs`). Patch scores (.safetensors) stay.
 """
 
 import sys
@@ -22,8 +22,8 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         for folder in folders:
-            moved, there = pack_folder(folder)
-            print(f"{folder}: {moved} runs packed, {there} in all")
+            moved, total = pack_folder(folder)
+            print(f"{folder}: {moved} runs packed, {total} in all")
     except InputError as error:
         print(f"pack_results: {error}", file=sys.stderr)
         return 2

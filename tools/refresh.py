@@ -1,13 +1,13 @@
-"""What is generated and committed: notebooks with their outputs, the tables of the README, and its figures.
+"""Regenerate what is generated and committed: notebooks with their outputs, and the README's tables and figures.
 
-    python -m tools.refresh notebooks [NAME ...]    executes them anew, top to bottom, and stamps them
+    python -m tools.refresh notebooks [NAME ...]    executes them again, top to bottom, and stamps them
                                                     (`run`: the one inside the package)
-    python -m tools.refresh stamps [FILE ...]       names those that changed since (for a pre-commit hook); 1 if any
+    python -m tools.refresh stamps [FILE ...]       names those that changed since, and exits with 1 then (a pre-commit hook)
     python -m tools.refresh readme                  fills the README's tables from results/
-    python -m tools.refresh figures                 draws figures/ from results/elpv/sweep; its heat maps need the
+    python -m tools.refresh figures                 renders figures/ from results/elpv/sweep; its heat maps need the
                                                     patch scores that `make sweep` leaves in runs/elpv
 
-A table of the README stands between `<!-- table: NAME -->` and `<!-- end -->`; nobody types a number there.
+A table of the README is between `<!-- table: NAME -->` and `<!-- end -->`; its numbers are never typed.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 def notebook_files(folder: Path | None = None) -> list[Path]:
     """Chapters and solutions, sorted, then the package's run notebook; or the chapters and solutions below a folder.
 
-    What Jupyter keeps in hidden folders is none of them.
+    Copies that Jupyter keeps in hidden folders are left out.
     """
     below = folder or ROOT / "notebooks"
     found = sorted(below.rglob("[0-9][0-9]_*.ipynb"))
@@ -71,7 +71,7 @@ def refresh_notebooks(names: Sequence[str] = (), folder: Path | None = None) -> 
                 notebook,
                 kernel_name="python3",
                 timeout=1200,
-                coalesce_streams=True,  # else the same prints come in one piece or in several, by chance
+                coalesce_streams=True,  # otherwise the same prints are split into pieces at random
                 resources={"metadata": {"path": path.parent}},
             ).execute(env=os.environ | SAME_SUMS)
             for cell in notebook.cells:
@@ -86,7 +86,7 @@ def refresh_notebooks(names: Sequence[str] = (), folder: Path | None = None) -> 
 def digests(notebook: Any) -> dict[str, str]:
     """sha256 of a notebook's code and of its outputs: the stamp that an execution leaves in `metadata.adlib`.
 
-    nbval sees neither code that changed and prints the same, nor a picture from elsewhere; these do. Prose, tags and
+    nbval detects neither changed code that prints the same nor an image from elsewhere; the digests do. Prose, tags and
     execution counts are left out: they may change without an execution.
     """
     cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
@@ -119,10 +119,13 @@ def stale_notebooks(files: Sequence[Path]) -> list[str]:
 def refresh_figures(
     results: Path = ROOT / "results/elpv/sweep", runs: Path = ROOT / "runs/elpv", figures: Path = ROOT / "figures"
 ) -> None:
-    """Draw the learning curve and the heat maps of the sweep anew, and its report, without running a detector.
+    """Render the learning curve, the heat maps and the report of the sweep again, without running a detector.
 
-    results: the committed rows, which say what is shown; runs: folder of a sweep, whose patch scores are too large to
-    commit. Raises InputError where they are missing.
+    results: folder of the committed rows, which determine what is shown.
+    runs: folder of a sweep, whose patch scores are too large to commit.
+    figures: folder for the figures.
+
+    Raises InputError where rows or patch scores are missing.
     """
     rows, store = list(ResultStore(results).results()), ResultStore(runs / "results")
     if not rows:
@@ -138,7 +141,7 @@ def refresh_figures(
 
 
 def refreshed_readme(text: str, results: Path) -> str:
-    """The README's text with its tables made anew from a folder of results."""
+    """The README's text with its tables recomputed from a folder of results."""
     return BLOCK.sub(lambda m: f"{m[1]}{TABLES[m[2]](results)}\n{m[3]}", text)
 
 
@@ -167,7 +170,7 @@ def _mtd(results: Path) -> str:
 
 
 def _plain(shown: pd.DataFrame) -> pd.DataFrame:
-    """Text throughout, without `option.` in its head; empty where a method has no such option."""
+    """Text in all cells, without `option.` in the columns' names; empty where a method has no such option."""
     return shown.rename(columns=lambda name: name.removeprefix("option.")).fillna("").astype(str)
 
 

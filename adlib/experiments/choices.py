@@ -1,4 +1,4 @@
-"""What a user chooses for runs beside data, method, shots and seed, and the protocol that follows from it."""
+"""What a user chooses for runs besides data, method, shots and seed, and the protocol that follows from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,10 +13,18 @@ from adlib.experiments.protocol import Protocol
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """The same for one run and for a sweep of many; as in `plan` and `method_options`.
+    """Choices for one run or for all runs of a sweep.
 
-    backbone: None for the method's own; weights, device: see `Machine`; settings: more parameters of the methods,
-    which win over what `method_options` chooses.
+    selection: as in `Protocol`.
+    backbone: name of the network; None for the method's own.
+    weights: file of the backbone's weights, as in `Machine`.
+    device: "cpu" or "cuda"; None for whatever is available.
+    resolution: shorter side in pixels; None for the method's own.
+    preprocess: AnomalyDINO's mode, as in `method_options`.
+    split_seed: the seed that `load_dataset` was given.
+    map_frame: as in `Protocol`.
+    official: PatchCore with the switches of its official code.
+    settings: further parameters of the methods; they override what `method_options` chooses.
     """
 
     selection: str = "slice"
@@ -32,11 +40,11 @@ class Choices:
 
     @property
     def machine(self) -> Machine:
-        """Where it runs."""
+        """Weights and device of the runs."""
         return Machine(self.weights, self.device)
 
     def protocol(self, dataset: Dataset, method: str, shots: int | None, seed: int = 0) -> Protocol:
-        """The protocol of a run on one category. Raises InputError on anything that it cannot mean."""
+        """The protocol of a run on one category. Raises InputError on invalid choices."""
         backbone = self.backbone or default_backbone(method)
         options = method_options(
             method,

@@ -1,4 +1,4 @@
-"""One run from a protocol to a stored result: pick references, fit, score the test images, measure."""
+"""One run from a protocol to a stored result: select references, fit, score the test images, measure."""
 
 import platform
 import time
@@ -26,7 +26,7 @@ PACKAGES = ("adlib", "torch", "timm", "numpy", "scipy", "scikit-learn", "pillow"
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of what shapes the numbers: Python and the packages under the library."""
+    """Versions of what affects the numbers: Python and the packages that the library uses."""
     return {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
 
 
@@ -41,12 +41,19 @@ def run(
     save: str | Path | None = None,
     false_alarms: float = FALSE_ALARM_RATE,
 ) -> Result:
-    """Do what a protocol says, or fetch it from the store where it was done before.
+    """The result of a protocol: from the store where it is there, else from a run, which is then stored.
 
-    dataset: the category named in the protocol; save: file for the fitted detector. shots = 0 is batched zero-shot.
-    false_alarms: share of good images that the threshold may exceed; no part of the protocol, because threshold and
-    decisions follow from the stored scores: a stored result comes back with those of the rate asked for.
-    Raises InputError where there are too few images or a picture cannot be read.
+    protocol: what to run; shots = 0 is batched zero-shot.
+    dataset: the category that the protocol names.
+    store: where results are read and written; None for nowhere.
+    machine: weights file and device.
+    cache: cache of features; None for none.
+    show_progress: whether to show progress bars.
+    save: file for the fitted detector. With it the run is always done, even where its result is stored.
+    false_alarms: largest fraction of good images above the threshold, between 0 and 1. It is not part of the protocol,
+        because threshold and decisions follow from the stored scores: a stored result is returned at the rate given.
+
+    Raises InputError where there are too few images or an image cannot be read.
     """
     check_rate(false_alarms)
     if store is not None and save is None and (done := store.get(protocol)):
@@ -54,8 +61,8 @@ def run(
     test = dataset.test
     if not test:
         raise InputError(
-            f"{dataset.name} {protocol.category} has no test images; add test/good and test/<defect>, or learn alone "
-            "with --save."
+            f"{dataset.name} {protocol.category} has no test images; add test/good and test/<defect>, or fit without "
+            "testing by --save."
         )
     start = time.perf_counter()
     detector, references = _fit(protocol, dataset, machine, cache, show_progress)
@@ -101,14 +108,15 @@ def fit_and_save(
     show_progress: bool = False,
     false_alarms: float = FALSE_ALARM_RATE,
 ) -> dict[str, Any]:
-    """Learn from good images and save the detector, where there are no test images to measure it on.
+    """Learn from good images and save the detector, where there are no test images.
 
-    Returns what a result row would say of the threshold, without decisions. Raises InputError as `run` does.
+    The parameters are those of `run`. Returns the entries of a result row about the threshold, without decisions.
+    Raises InputError as `run` does.
     """
     check_rate(false_alarms)
     detector, references = _fit(protocol, dataset, machine, cache, show_progress)
     if not references:
-        raise InputError("Without test images there is nothing to do at 0 shots; give shots of at least 1.")
+        raise InputError("At 0 shots and without test images there is nothing to do; give shots of at least 1.")
     calibration = calibrate(detector, dataset, references, false_alarms, cache, keep_maps=True)
     detector.save(save)
     return {
@@ -122,7 +130,7 @@ def fit_and_save(
 def _fit(
     protocol: Protocol, dataset: Dataset, machine: Machine, cache: TensorCache | None, show: bool
 ) -> tuple[Detector, list[Sample]]:
-    """The detector of a protocol and what it learned from: nothing at 0 shots."""
+    """The detector of a protocol and its references: none at 0 shots."""
     detector = build(protocol, machine)
     references = [] if protocol.shots == 0 else dataset.few_shot(protocol.shots, protocol.seed, protocol.selection)
     if references:
@@ -153,7 +161,7 @@ def _pixels(
             if network:
                 yield predictions.network_map(index)
             else:
-                # What a centre crop hid was never suspected: it takes the lowest score of its map.
+                # Pixels outside a centre crop have no score: they take the lowest score of the map.
                 anomaly_map = predictions.anomaly_map(index)
                 yield np.where(np.isnan(anomaly_map), np.nanmin(anomaly_map), anomaly_map)
 

@@ -1,7 +1,7 @@
-"""What a run will cost, before it starts: bytes of the bank, and time from one picture that was measured.
+"""What a run will cost, before it starts: bytes of the bank, and time estimated from one measured image.
 
-The bank holds shots x rotations x patches x values; the time is that of the network on every picture and of the search
-in the bank, both measured on the first reference. It is an estimate for an empty cache: a full one is faster.
+The bank holds shots x rotations x patches x values. The time is that of the network on every image and of the search in
+the bank, both measured on the first reference. It is an estimate for an empty cache; a full cache is faster.
 """
 
 import time
@@ -25,12 +25,20 @@ from adlib.experiments.protocol import Protocol
 from adlib.features.extract import extract
 from adlib.features.patches import grid_size, patch_vectors
 
-_SEARCHED = 4096  # bank rows of the measured search, repeated from the first picture
+_SEARCHED = 4096  # bank rows of the measured search, repeated from the first image
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Bytes of the largest bank, and seconds of all runs together."""
+    """Bytes of the largest bank, and seconds of all runs together.
+
+    shots: references of the largest bank.
+    rotations: views of each reference.
+    patches: patches of one view.
+    values: feature values of one patch.
+    bank_bytes: size of the largest bank, times the number of runs side by side.
+    seconds: time of all runs with an empty cache.
+    """
 
     shots: int
     rotations: int
@@ -45,17 +53,20 @@ class Forecast:
         turned = f" x {self.rotations} rotations" if self.rotations > 1 else ""
         return (
             f"Forecast: the bank takes {_size(self.bank_bytes)} ({self.shots} shots{turned} x {self.patches:,} patches "
-            f"x {self.values:,} values); about {_duration(self.seconds)} where nothing is cached."
+            f"x {self.values:,} values); about {_duration(self.seconds)} without cached features."
         )
 
 
 def forecast(runs: Sequence[tuple[Protocol, Dataset]], machine: Machine = HERE, at_a_time: int = 1) -> Forecast | None:
-    """Cost of runs that share a cache of features; None for no runs. One picture of each method is measured.
+    """Cost of runs that share a cache of features, with one image of each method and category measured.
 
-    Methods that train are left out: they keep no bank, and one picture does not tell how long they take.
+    Methods that train are left out: they keep no bank, and one image does not show how long training takes.
 
-    runs: protocols with the data set of their category; at_a_time: how many run side by side, each with its bank.
-    Raises InputError where the first reference cannot be read.
+    runs: protocols, each with the data set of its category.
+    machine: where the runs will happen.
+    at_a_time: number of runs side by side, each with a bank of its own.
+
+    Returns None where no run can be forecast. Raises InputError where the first reference cannot be read.
     """
     largest, seconds = None, 0.0
     groups: dict[tuple, list[tuple[Protocol, Dataset]]] = defaultdict(list)
@@ -64,10 +75,10 @@ def forecast(runs: Sequence[tuple[Protocol, Dataset]], machine: Machine = HERE, 
     for same in groups.values():
         protocol, dataset = max(same, key=lambda run: len(_references(*run)))
         first = _first(protocol, dataset)
-        if first is None:  # `run` says so
+        if first is None:  # `run` raises the error
             continue
         detector = build(protocol, machine)
-        if isinstance(detector, TrainedDetector):  # no bank, and what training costs one picture does not tell
+        if isinstance(detector, TrainedDetector):  # no bank, and one image does not show the cost of training
             continue
         rotations = len(detector.reference_angles)
         forward, search, patches, values = _measure(detector, first)
@@ -89,9 +100,13 @@ def forecast(runs: Sequence[tuple[Protocol, Dataset]], machine: Machine = HERE, 
 
 
 def mask_picture(protocol: Protocol, dataset: Dataset, machine: Machine = HERE) -> Figure | None:
-    """The object mask on the first reference, to be judged by eye, and what the mask test made of it.
+    """The object mask on the first reference, to be judged by eye, and the verdict of the mask test.
 
-    None where the run masks nothing, whatever the picture.
+    protocol: the run.
+    dataset: its category.
+    machine: where the run will happen.
+
+    Returns None where the run never masks, or has no image.
     """
     path = _first(protocol, dataset)
     if protocol.options.get("mask", "never") == "never" or path is None:
@@ -102,12 +117,12 @@ def mask_picture(protocol: Protocol, dataset: Dataset, machine: Machine = HERE) 
     mask = object_mask(tokens.cpu().numpy(), grid, detector.mask_threshold)
     verdict = "passes" if mask_test(mask) else "fails"
     used = "" if detector.mask == "always" or mask_test(mask) else "not "
-    picture = read_image(path, detector.window)
-    object_only = np.array(picture)
+    image = read_image(path, detector.window)
+    object_only = np.array(image)
     background = features.frame.original_map(mask.astype(np.float32), 0, False) <= 0.5
     object_only[background] = object_only[background] // 4 + np.array([0, 40, 90], dtype=np.uint8)
     return plots.contact_sheet(
-        [picture, object_only],
+        [image, object_only],
         titles=[
             f"{protocol.category}\n{path.name}",
             f"blue, {1 - mask.mean():.0%}: background\ntest {verdict}: {used}masked",
@@ -123,18 +138,18 @@ def _references(protocol: Protocol, dataset: Dataset) -> list[Path]:
 
 
 def _first(protocol: Protocol, dataset: Dataset) -> Path | None:
-    """The picture to look at: the first reference, at 0 shots the first test image; None where there is neither."""
+    """The image to measure: the first reference, or at 0 shots the first test image; None where there is neither."""
     return next(iter(_references(protocol, dataset) or [s.path for s in dataset.test]), None)
 
 
-def _measure(detector, picture: Path) -> tuple[float, float, int, int]:
-    """Seconds of one picture in the network, seconds of its search in one bank row; its patches, values of each."""
+def _measure(detector, image: Path) -> tuple[float, float, int, int]:
+    """Seconds of one image in the network, seconds of its search in one bank row, its patches, values of each patch."""
 
-    def look():
-        return next(iter(extract(detector.network(), [picture], detector.spec())))
+    def forward_pass():
+        return next(iter(extract(detector.network(), [image], detector.spec())))
 
-    features = look()  # the first call of a network is slower than all others
-    forward = _seconds(look)
+    features = forward_pass()  # the first call of a network is slower than all others
+    forward = _seconds(forward_pass)
     wanted = getattr(detector, "layers", None) or tuple(features.maps)
     maps = {name: values for name, values in features.maps.items() if name in wanted}
     pooling = {"pooling": detector.pooling, "dims": detector.dims} if hasattr(detector, "pooling") else {}

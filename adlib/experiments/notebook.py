@@ -1,4 +1,4 @@
-"""Parameters of a notebook, checked: papermill injects whatever it is told, and a misspelt name would go unnoticed."""
+"""Parameters of a notebook, checked: papermill injects any name, and a misspelt one would go unnoticed."""
 
 import ast
 from collections.abc import Mapping, Sequence
@@ -8,22 +8,26 @@ from adlib.errors import InputError
 
 
 def declared_names(parameters_cell: str) -> list[str]:
-    """Names that a parameters cell assigns, in their order."""
+    """Names that a parameters cell assigns, in order."""
     assigned = (node for node in ast.parse(parameters_cell).body if isinstance(node, ast.Assign))
     return [target.id for node in assigned for target in node.targets if isinstance(target, ast.Name)]
 
 
 class Parameters(dict[str, Any]):
-    """A notebook's parameters by name, and which of them papermill injected."""
+    """A notebook's parameters by name, and which of them papermill injected.
+
+    values: name -> value.
+    injected: names that papermill injected.
+    """
 
     def __init__(self, values: Mapping[str, Any], injected: Sequence[str] = ()) -> None:
         super().__init__(values)
         self.injected = tuple(injected)
 
     def as_committed(self) -> bool:
-        """Whether the notebook runs as it is committed: its sentences, and the asserts that hold them, count only then.
+        """Whether the notebook runs with its committed parameters; prints a note where it does not.
 
-        Says so where it does not.
+        The sentences, and the asserts that check them, are valid only for the committed run.
         """
         if self.injected:
             print(f"Other parameters ({', '.join(self.injected)}): the sentences speak of the committed run.")
@@ -34,11 +38,12 @@ def check_parameters(variables: Mapping[str, Any], history: Sequence[str]) -> Pa
     """The notebook's parameters. Call it as `parameters = check_parameters(globals(), In)` in the second code cell.
 
     variables: the notebook's globals.
-    history: IPython's `In`, whose first entry is the parameters cell and whose next ones are what papermill injected.
+    history: IPython's `In`: its first entry is the parameters cell, and the next ones are what papermill injected.
         Where no history is kept, as by nbval, nothing was injected either, and the result is empty.
-    Raises InputError naming what was injected but never declared, and a value of another type than its default: a
-    float for an int, a bool for a number, a list that holds anything else than its default's items. A whole number
-    may stand for a float.
+
+    Raises InputError on a name that was injected but not declared, and on a value of another type than its default: a
+    float for an int, a bool for a number, a list with items of other types than its default's. A whole number may stand
+    for a float.
     """
     if len(history) < 3:
         return Parameters({})
@@ -59,14 +64,14 @@ def _check_type(name: str, value: Any, default: Any) -> None:
             f"Parameter {name} must be of type {type(default).__name__}, as its default {default!r}, not {value!r}."
         )
     kinds = {type(item) for item in default} if isinstance(default, list) else set()
-    strangers = [item for item in value if type(item) not in kinds] if kinds else []
-    if strangers:
+    misfits = [item for item in value if type(item) not in kinds] if kinds else []
+    if misfits:
         allowed = " or ".join(sorted(kind.__name__ for kind in kinds))
         raise InputError(
-            f"Parameter {name} must be a list of {allowed}, as its default {default!r}, but holds {strangers[0]!r}."
+            f"Parameter {name} must be a list of {allowed}, as its default {default!r}, but holds {misfits[0]!r}."
         )
 
 
 def _fits(value: Any, default: Any) -> bool:
-    """Whether a value is of its default's own type; `isinstance` would take a bool for an int."""
+    """Whether a value is of its default's own type; `isinstance` would accept a bool as an int."""
     return type(value) is type(default) or (type(default) is float and type(value) is int)

@@ -1,12 +1,12 @@
 """Packed studies: the runs of one folder in three files, as they are committed. A user's runs stay one file each.
 
-`rows.jsonl`: a line a run, its JSON row with the hash of its protocol in front. `images.csv`: every test image of the
-study once, in an order that agrees with every run's own (columns image, label, defect). `scores.csv`: a line a run
-(first column `run`: the hash), a column an image, blank where the run did not score it; scores as they were written.
-So one more run is one more line in two files.
+`rows.jsonl`: one line per run, its JSON row with the hash of its protocol in front. `images.csv`: every test image of
+the study once, in an order that agrees with the order of every run (columns image, label, defect). `scores.csv`: one
+line per run (first column `run`: the hash) and one column per image, blank where the run did not score it; scores as
+they were written. So a new run adds one line to two files.
 
-A run counts when its line is in `rows.jsonl`, which is written last: images and scores without one are passed over, so
-a pack that was killed while it grew still reads as it did before.
+A run counts when its line is in `rows.jsonl`, which is written last. Images and scores without such a line are ignored,
+so a pack whose writing was killed still reads as it did before.
 """
 
 import csv
@@ -33,7 +33,12 @@ RESTORE, REPEAT = "restore it from version control", "delete it and run again"  
 
 @dataclass(frozen=True)
 class Run:
-    """One run as it is written: `row` is its whole JSON row, `scores` the text of each image's score, in its order."""
+    """One run as it is written.
+
+    protocol: what was run.
+    row: its whole JSON row, the protocol included.
+    scores: image -> score as text, in the run's order.
+    """
 
     protocol: Protocol
     row: dict[str, Any]
@@ -42,7 +47,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Pack:
-    """The runs of a study by their hashes; images: image -> (label, defect), both as text."""
+    """The runs of a study.
+
+    images: image -> (label, defect), both as text.
+    runs: hash of the protocol -> run.
+    """
 
     images: dict[str, tuple[str, str]] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
@@ -53,7 +62,7 @@ class Pack:
             yield image, *self.images[image], score
 
     def frame(self, run: Run) -> pd.DataFrame:
-        """The scores of a run, a line an image: the columns of `adlib.experiments.store.Result.scores`."""
+        """The scores of a run, one row per image: the columns of `adlib.experiments.store.Result.scores`."""
         known = [self.images[image] for image in run.scores]
         columns = {"image": list(run.scores), "label": [int(label) for label, _ in known]}
         columns |= {"defect": [defect for _, defect in known], "score": [float(text) for text in run.scores.values()]}
@@ -61,7 +70,7 @@ class Pack:
 
 
 def read_pack(folder: Path) -> Pack:
-    """The pack of a folder. Raises InputError that names file and line on damage, a changed protocol included."""
+    """The pack of a folder. Raises InputError with file and line on damage, a changed protocol included."""
     images = _read_images(folder / IMAGES)
     return Pack(images, _read_rows(folder / ROWS, _read_scores(folder / SCORES, images)))
 
@@ -76,35 +85,37 @@ def write_pack(folder: Path, pack: Pack) -> None:
 
 
 def pack_folder(folder: Path) -> tuple[int, int]:
-    """Move the single files of a folder into its pack, or a new one; returns the runs moved and those now in the pack.
+    """Move the single files of a folder into its pack, or into a new one.
 
     The files are removed once the pack was read back and gives the same rows, scores and orders; a kill at any moment
-    loses nothing. Patch scores stay where they are. Raises InputError on damage, where a file is not named by its
-    protocol, and where runs disagree on an image or on an order; nothing is written then.
+    loses nothing. Patch scores stay where they are.
+
+    Returns the number of runs moved and the number of runs now in the pack. Raises InputError on damage, where a file
+    is not named by its protocol, and where runs disagree on an image or on an order; nothing is written then.
     """
     singles = [_read_single(path) for path in sorted(folder.glob("*.json"))]
-    known = [read_pack(folder)] if (folder / ROWS).exists() else []
-    whole = merged([*known, *singles])
+    packed = [read_pack(folder)] if (folder / ROWS).exists() else []
+    whole = merged([*packed, *singles])
     if singles:
         write_pack(folder, whole)
     stored = read_pack(folder) if whole.runs else whole
-    for single in [*known, *singles]:
+    for single in [*packed, *singles]:
         _check_same(folder, single, stored, whole)
     for run in stored.runs.values():
-        for ending in ("json", "csv"):  # a row without its scores would be damage; scores without a row are not
+        for ending in ("json", "csv"):  # in this order: a row without scores would be damage
             (folder / f"{run.protocol.title}.{ending}").unlink(missing_ok=True)
     return len(singles), len(stored.runs)
 
 
 def merged(packs: Iterable[Pack]) -> Pack:
-    """All runs of some packs, sorted by title; the last of equal protocols counts. Raises InputError as pack_folder."""
+    """All runs of some packs, sorted by title; of equal protocols the last counts. Raises InputError as pack_folder."""
     images: dict[str, tuple[str, str]] = {}
     runs: dict[str, Run] = {}
     for pack in packs:
         for image, meaning in pack.images.items():
             if images.setdefault(image, meaning) != meaning:
-                said = " and ".join(" ".join(words) for words in (images[image], meaning))
-                raise InputError(f"Runs disagree on {image} ({said}); put them into folders of their own.")
+                labels = " and ".join(" ".join(words) for words in (images[image], meaning))
+                raise InputError(f"Runs disagree on {image} ({labels}); put them into separate folders.")
         runs |= pack.runs
     order = _common_order({tuple(run.scores) for run in runs.values()})
     by_title = sorted(runs.items(), key=lambda item: item[1].protocol.title)
@@ -112,7 +123,7 @@ def merged(packs: Iterable[Pack]) -> Pack:
 
 
 def _common_order(orders: Iterable[Iterable[str]]) -> list[str]:
-    """Every image once, in agreement with all orders; of those that may come next, the first by name."""
+    """Every image once, in agreement with all orders; of several that may come next, the first by name."""
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for order in map(list, orders):
         for image in order[:1]:
@@ -123,9 +134,7 @@ def _common_order(orders: Iterable[Iterable[str]]) -> list[str]:
         sorter.prepare()
     except CycleError as error:
         one, other = sorted(error.args[1][:2])
-        raise InputError(f"Runs disagree on the order of {one} and {other}; put them into folders of their own.") from (
-            error
-        )
+        raise InputError(f"Runs disagree on the order of {one} and {other}; put them into separate folders.") from error
     ready, common = list(sorter.get_ready()), []
     heapq.heapify(ready)
     while ready:
@@ -139,15 +148,15 @@ def _common_order(orders: Iterable[Iterable[str]]) -> list[str]:
 def _check_same(folder: Path, single: Pack, stored: Pack, whole: Pack) -> None:
     for name, run in single.runs.items():
         if whole.runs[name] is not run:
-            continue  # a newer single file took its place
-        found = stored.runs[name]
-        same_row = _as_line(name, found) == _as_line(name, run)
-        if not same_row or list(stored.lines(found)) != list(single.lines(run)):
+            continue  # a newer single file has replaced it
+        read_back = stored.runs[name]
+        same_row = _as_line(name, read_back) == _as_line(name, run)
+        if not same_row or list(stored.lines(read_back)) != list(single.lines(run)):
             raise InputError(f"The pack {folder} does not give back {run.protocol.title}; its files were kept.")
 
 
 def _as_line(name: str, run: Run) -> str:
-    """JSON with the hash and the protocol in front, for eyes, and everything else sorted, for diffs."""
+    """JSON with the hash and the protocol in front, for readers, and everything else sorted, for diffs."""
     row = json.loads(json.dumps(run.row, sort_keys=True))
     row = {"hash": name, "protocol": row.pop("protocol"), **row}
     return json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
@@ -170,7 +179,7 @@ def _read_single(path: Path) -> Pack:
         _expect(next(lines, []), COLUMNS)
         for image, label, defect, score in lines:
             _add_once(images, image, (str(int(label)), defect))
-            float(score)  # blank, too, is an error: in a pack it would say that the image was not scored
+            float(score)  # blank is an error too: in a pack it would mean that the image was not scored
             scores[image] = score
     return Pack(images, {protocol.hash: Run(protocol, row, scores)})
 
@@ -214,7 +223,7 @@ def _read_rows(path: Path, scores: dict[str, dict[str, str]]) -> dict[str, Run]:
 
 @contextmanager
 def _lines(path: Path, reader: Callable[[Any], Iterable[Any]], advice: str = RESTORE) -> Iterator[Iterator[Any]]:
-    """What `reader` finds in a file, one by one; an error on the way becomes an InputError with file and line."""
+    """What `reader` reads from a file, item by item; an error becomes an InputError with file and line."""
     number = 1
 
     def counted(lines: Iterable[Any]) -> Iterator[Any]:
@@ -229,18 +238,18 @@ def _lines(path: Path, reader: Callable[[Any], Iterable[Any]], advice: str = RES
     except OSError as error:
         raise InputError(f"Cannot read {path} ({error.strerror}); {advice}.") from error
     except (ValueError, KeyError, TypeError, csv.Error, InputError) as error:
-        said = f"no {error}" if isinstance(error, KeyError) else getattr(error, "msg", str(error)).rstrip(".")
-        raise InputError(f"{path} is damaged in line {number} ({said}); {advice}.") from error
+        reason = f"no {error}" if isinstance(error, KeyError) else getattr(error, "msg", str(error)).rstrip(".")
+        raise InputError(f"{path} is damaged in line {number} ({reason}); {advice}.") from error
 
 
-def _expect(found: Iterable[str], expected: Iterable[str]) -> None:
-    found, expected = list(found), list(expected)
-    if found != expected:
-        extra = [name for name in found if name not in expected] or found
-        raise ValueError(f"the columns do not fit: {', '.join(map(repr, extra[:3]))}")
+def _expect(columns: Iterable[str], expected: Iterable[str]) -> None:
+    columns, expected = list(columns), list(expected)
+    if columns != expected:
+        wrong = [name for name in columns if name not in expected] or columns
+        raise ValueError(f"the columns are not as expected: {', '.join(map(repr, wrong[:3]))}")
 
 
-def _add_once(known: dict[str, Any], name: str, value: Any) -> None:
-    if name in known:
+def _add_once(entries: dict[str, Any], name: str, value: Any) -> None:
+    if name in entries:
         raise ValueError(f"{name} is there twice")
-    known[name] = value
+    entries[name] = value

@@ -17,7 +17,11 @@ from adlib.experiments.settings import check_settings
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a run happens, as opposed to what it computes: a weights file and a device ("cpu", "cuda", None)."""
+    """Where a run happens, as opposed to what it computes.
+
+    weights: file of the backbone's weights; None to find or download them.
+    device: "cpu" or "cuda"; None for whatever is available.
+    """
 
     weights: str | None = None
     device: str | None = None
@@ -27,7 +31,7 @@ HERE = Machine()
 
 
 def data_digest(dataset: Dataset) -> str:
-    """10 hex digits over path, size, split and label of every sample: other pictures, other digest."""
+    """10 hex digits over path, size, split and label of every sample: other images give another digest."""
     lines = [f"{dataset.relative(s)}\t{_bytes(s.path)}\t{s.split}\t{s.label}" for s in dataset.samples]
     return hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()[:10]
 
@@ -36,7 +40,7 @@ def _bytes(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError:
-        content_key(path)  # says in one sentence what is wrong with a link that leads nowhere
+        content_key(path)  # raises an InputError that explains a dangling link
         raise
 
 
@@ -53,13 +57,20 @@ def plan(
     options: Mapping[str, Any] | None = None,
     machine: Machine = HERE,
 ) -> Protocol:
-    """The protocol of a run on one category of a data set. Raises InputError on invalid values.
+    """The protocol of a run on one category of a data set.
 
-    backbone: None for the method's own.
+    dataset: one category.
+    method: name of a detector.
+    backbone: name of the network; None for the method's own.
+    shots: number of references; None for all good training images, 0 for batched zero-shot.
+    selection: how the references are selected, as in `Protocol`.
+    seed: of the selection and of the method.
     split_seed: the seed that `load_dataset` was given.
+    map_frame: where maps and masks are compared, as in `Protocol`.
     options: parameters of the method, see its class.
     machine: where the backbone's weights are found; their sha256 is part of the protocol.
-    The others: see `Protocol`.
+
+    Raises InputError on invalid values.
     """
     if len(dataset.categories) != 1:
         raise InputError(f"{dataset.name} has several categories: {', '.join(dataset.categories)}; choose one.")
@@ -84,12 +95,12 @@ def plan(
 
 
 def build(protocol: Protocol, machine: Machine = HERE) -> Detector:
-    """The detector that a protocol describes. Raises InputError where the method gave other numbers at that time."""
+    """The detector that a protocol describes. Raises InputError where the method's revision has changed since."""
     current = detector_class(protocol.method).revision
     if protocol.revision != current:
         raise InputError(
             f"{protocol.title} was made by revision {protocol.revision} of {protocol.method}; this version of adlib "
-            f"has revision {current} and gives other numbers. Plan the run again."
+            f"has revision {current}, which gives other numbers. Plan the run again."
         )
     return make_detector(
         protocol.method,

@@ -1,4 +1,4 @@
-"""Parameters of a method as a user names them, `--set NAME=VALUE`: checked before anything is computed."""
+"""Parameters of a method as a user gives them, `--set NAME=VALUE`: checked before anything is computed."""
 
 import math
 from collections.abc import Mapping
@@ -8,18 +8,19 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from adlib.detectors.registry import DETECTORS
 from adlib.errors import InputError
 
-# Constructor arguments that a protocol, or a machine, says itself.
+# Constructor arguments that a protocol or a machine sets.
 _ELSEWHERE = {"backbone", "weights", "device", "seed"}
 
 
 def check_settings(method: str, settings: Mapping[str, Any]) -> None:
-    """InputError where a value is of another type than its parameter, or has a place of its own.
+    """InputError where a value has another type than its parameter, or an option of its own.
 
-    Whole numbers may stand for floats and lists for tuples, as in JSON. Names that the method does not know are left
-    to `make_detector`, which lists those it does.
+    method: name of a method; of an unknown one nothing is checked.
+    settings: name -> value. Whole numbers may stand for floats and lists for tuples, as in JSON. Unknown names are left
+        to `make_detector`, which lists the known ones.
     """
     if misplaced := sorted(set(settings) & _ELSEWHERE):
-        raise InputError(f"{misplaced[0]} is no option of a method; give it by itself (--{misplaced[0]}).")
+        raise InputError(f"{misplaced[0]} is no option of a method; give it on its own (--{misplaced[0]}).")
     hints = get_type_hints(DETECTORS[method].__init__) if method in DETECTORS else {}
     for name, value in settings.items():
         if name in hints and not _fits(value, hints[name]):

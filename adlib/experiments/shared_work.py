@@ -1,7 +1,7 @@
-"""What several runs would compute each for itself, computed once before the first of them: distances to references.
+"""Distances to references that several runs need, computed once before the first run.
 
-Where a method's patch distance is a minimum over reference pictures (`share_distances` of its detector), the runs of
-one setting differ in which columns they look at alone. A sweep and a paper's table both consist of such runs.
+Where a method's patch distance is a minimum over reference images (`share_distances` of its detector), the runs of one
+setting differ only in the columns that they read. A sweep and a paper's table both consist of such runs.
 """
 
 import json
@@ -14,16 +14,16 @@ from adlib.experiments.planning import HERE, Machine, build
 from adlib.experiments.protocol import Protocol
 from adlib.features.cache import TensorCache
 
-_DRAW = ("shots", "selection", "seed", "split_seed")  # what makes runs draws of one setting
+_DRAW = ("shots", "selection", "seed", "split_seed")  # what differs between the runs of one setting
 
 
 def drawn(protocols: Iterable[Protocol], dataset: Dataset) -> list[Path]:
-    """Every picture that any of these runs learns from, once; dataset: their category."""
+    """Every image that any of these runs learns from, once; dataset: their category."""
     return list(dict.fromkeys(s.path for protocol in protocols for s in _references(protocol, dataset)))
 
 
 def scored(protocols: Iterable[Protocol], dataset: Dataset) -> list[Path]:
-    """Every picture that any of these runs scores, once: for the threshold, and of the test set."""
+    """Every image that any of these runs scores, once: held-out images for the threshold, and the test set."""
     held_out = [sample for protocol in protocols for sample in held_out_good(dataset, _references(protocol, dataset))]
     return list(dict.fromkeys(s.path for s in (*held_out, *dataset.test)))
 
@@ -35,10 +35,15 @@ def share_distances(
     machine: Machine = HERE,
     show_progress: bool = False,
 ) -> None:
-    """Put into the cache the distances that several of these runs ask for; scores stay the same, bit for bit.
+    """Put into the cache the distances that several of these runs need; scores stay the same, bit for bit.
 
-    protocols: of any methods and settings on one category, which `dataset` is. Left alone: methods that cannot share,
-    and settings whose runs learn from no picture twice.
+    Methods that cannot share, and settings whose runs have no reference in common, are left alone.
+
+    protocols: of any methods and settings on one category.
+    dataset: that category.
+    cache: where the distances go.
+    machine: where the runs happen.
+    show_progress: whether to show a progress bar.
     """
     settings: dict[str, list[Protocol]] = {}
     for protocol in protocols:

@@ -1,9 +1,9 @@
 """Results on disk: one JSON row, one CSV of per-image scores and, for figures, the patch scores of a run.
 
 Each file is written under a temporary name and renamed; the row comes last, so a run counts as done only when all of
-it is on disk. A killed sweep goes on where it was, and two sweeps on one folder cannot hurt each other: they write the
-same content under the same name. Studies that are committed are packed (`adlib.experiments.packs`); a store reads both
-forms and writes single files.
+its files are on disk. A killed sweep resumes where it stopped, and two sweeps on one folder do no harm: they write the
+same content under the same name. Committed studies are packed (`adlib.experiments.packs`); a store reads both forms and
+writes single files.
 """
 
 import copy
@@ -26,9 +26,11 @@ from adlib.files import atomic_write, write_json
 
 @dataclass(frozen=True)
 class Result:
-    """One run: `protocol`, `row` (metrics, threshold, references, timings, environment), `scores` a line an image.
+    """One run.
 
-    scores: columns image (path below the data set's root), label, defect, score.
+    protocol: what was run.
+    row: metrics, threshold, references, timings, environment.
+    scores: one row per test image; columns image (path below the data set's root), label, defect, score.
     """
 
     protocol: Protocol
@@ -42,7 +44,10 @@ class Result:
 
 
 class ResultStore:
-    """A folder of results, named by their protocols; a pack is read once in the life of the store."""
+    """A folder of results, named by their protocols; a pack is read once in the life of the store.
+
+    folder: need not exist yet.
+    """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -52,9 +57,9 @@ class ResultStore:
         return self.get(protocol) is not None
 
     def get(self, protocol: Protocol) -> Result | None:
-        """The stored result of a protocol, or None; a damaged file counts as none and the run is done again.
+        """The stored result of a protocol, or None; a damaged file counts as missing, so that the run is done again.
 
-        A single file comes before the folder's pack. Raises InputError on a damaged pack: it holds many runs.
+        A single file takes precedence over the folder's pack. Raises InputError on a damaged pack: it holds many runs.
         """
         path = self._path(protocol, "json")
         if path.exists():
@@ -66,7 +71,11 @@ class ResultStore:
         return _unpacked(pack, pack.runs[protocol.hash]) if protocol.hash in pack.runs else None
 
     def put(self, result: Result, grids: list[np.ndarray] | None = None) -> None:
-        """Store a result; grids: patch scores (h, w) of each image, in the order of result.scores."""
+        """Store a result.
+
+        result: the run.
+        grids: patch scores (h, w) of each image, in the order of `result.scores`; None to store none.
+        """
         if grids is not None:
             content = save({f"{i:05d}": np.ascontiguousarray(g, dtype=np.float32) for i, g in enumerate(grids)})
             with atomic_write(self._path(result.protocol, "safetensors"), "wb") as file:
@@ -76,7 +85,7 @@ class ResultStore:
         write_json(self._path(result.protocol, "json"), {"protocol": result.protocol.as_dict(), **result.row})
 
     def grids(self, protocol: Protocol) -> list[np.ndarray] | None:
-        """Patch scores of a run, or None where they were not kept (they are not committed)."""
+        """Patch scores (h, w) of each image of a run, or None where they were not kept (they are not committed)."""
         try:
             stored = load_file(self._path(protocol, "safetensors"))
         except (OSError, SafetensorError):
@@ -84,7 +93,7 @@ class ResultStore:
         return [stored[name] for name in sorted(stored)]
 
     def results(self) -> Iterator[Result]:
-        """Every result at or below the folder, by name; a single file takes the place of a packed run.
+        """Every result in or below the folder, by name; a single file takes precedence over a packed run.
 
         Raises InputError on a damaged file.
         """
@@ -97,7 +106,7 @@ class ResultStore:
     def _pack(self, folder: Path) -> Pack:
         if folder not in self._packs:
             if not (folder / ROWS).exists():
-                return Pack()  # not kept: one may be made while this store is in use
+                return Pack()  # not kept: a pack may appear while this store is in use
             self._packs[folder] = read_pack(folder)
         return self._packs[folder]
 
@@ -118,30 +127,30 @@ class ResultStore:
 
 
 def _unpacked(pack: Pack, run: Run) -> Result:
-    """A result of its own, as from a file: what a caller changes in it stays out of the pack."""
+    """A copy of a packed run: what a caller changes in it does not change the pack."""
     row = {name: copy.deepcopy(value) for name, value in run.row.items() if name != "protocol"}
     return Result(run.protocol, row, pack.frame(run))
 
 
 def as_frame(results: Iterable[Result]) -> pd.DataFrame:
-    """One row a result: protocol (options as `option.NAME`), metrics and timings (`time.NAME`) as columns."""
+    """One row per result; columns: protocol (options as `option.NAME`), metrics and timings (`time.NAME`)."""
     return pd.DataFrame([_flat(result) for result in results])
 
 
 def with_same_seeds(results: Iterable[Result]) -> list[Result]:
-    """Of each category the results of those seeds that the same methods were run with; the others are left out.
+    """The results whose seed has, in their category, every method; the others are left out.
 
-    A mean over seeds compares methods only where their seeds are the same ones. The methods are those of the seed that
-    has most of them, the lowest such seed among equals: a method that was run with seed 0 alone, where all others have
-    it too, brings its categories down to seed 0.
+    Means over seeds compare methods only where the seeds are the same. In each category the methods are those of the
+    seed with most methods, and among equals of the lowest such seed: where one method was run with seed 0 alone, and
+    all others with seed 0 too, only the results of seed 0 remain.
     """
     results = list(results)
     methods: dict[tuple[str, str], dict[int, set[str]]] = {}
     for p in sorted((result.protocol for result in results), key=lambda p: p.seed):
         methods.setdefault((p.dataset, p.category), {}).setdefault(p.seed, set()).add(p.method)
-    asked = {part: max(by_seed.values(), key=len) for part, by_seed in methods.items()}  # the first of equals
-    parts = [(result.protocol.dataset, result.protocol.category) for result in results]
-    return [r for r, part in zip(results, parts, strict=True) if methods[part][r.protocol.seed] == asked[part]]
+    most = {category: max(by_seed.values(), key=len) for category, by_seed in methods.items()}  # the first of equals
+    categories = [(result.protocol.dataset, result.protocol.category) for result in results]
+    return [r for r, c in zip(results, categories, strict=True) if methods[c][r.protocol.seed] == most[c]]
 
 
 def _flat(result: Result) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A folder that a long call fills bit by bit, and that a second call may go on filling."""
+"""A folder that a long call fills step by step, and that a second call may continue to fill."""
 
 import csv
 import json
@@ -11,16 +11,19 @@ from adlib.files import atomic_write, write_json
 
 
 def claim(path: Path, settings: Mapping[str, Any]) -> None:
-    """Write `settings` to a JSON file, or find them there already.
+    """Write `settings` to a JSON file, or check that the file holds the same.
 
-    Raises InputError where the file holds other settings, because a table of two models means nothing.
+    path: the file; scores.csv is next to it.
+    settings: plain values.
+
+    Raises InputError where the file holds other settings, because scores of two models must not be mixed.
     """
     if path.exists():
         try:
-            there = dict(json.loads(path.read_text(encoding="utf-8")))
+            stored = dict(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             raise InputError(f"{path} is damaged; delete the folder {path.parent} or give another --out.") from None
-        differs = [name for name in {**settings, **there} if settings.get(name) != there.get(name)]
+        differs = [name for name in {**settings, **stored} if settings.get(name) != stored.get(name)]
         if differs:
             raise InputError(
                 f"{path.parent} holds scores made with another {differs[0].replace('_', ' ')}; give another --out, or "
@@ -33,9 +36,15 @@ def claim(path: Path, settings: Mapping[str, Any]) -> None:
 
 
 def kept_rows(path: Path, columns: Sequence[str], keep: Callable[[dict[str, str]], bool]) -> list[dict[str, str]]:
-    """The rows of a CSV file worth keeping; the file is rewritten without the others, and made where it is missing.
+    """The rows of a CSV file that are kept; the file is rewritten without the others, and created where it is missing.
 
-    A last line without its line end is what a kill left and goes. Raises InputError where the columns are others.
+    A last line without its line end is what a kill left; it is removed.
+
+    path: the file.
+    columns: its columns.
+    keep: whether a row is kept.
+
+    Raises InputError where the file cannot be read or has other columns.
     """
     try:
         text = path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
@@ -44,7 +53,7 @@ def kept_rows(path: Path, columns: Sequence[str], keep: Callable[[dict[str, str]
     header = ",".join(columns)
     lines = text.split("\n")[:-1]
     if lines and lines[0] != header:
-        raise InputError(f"{path} is no table of scores, or is damaged; delete it or give another --out.")
+        raise InputError(f"{path} is not a table of scores, or is damaged; delete it or give another --out.")
     rows = [row for row in csv.DictReader(lines) if None not in row and None not in row.values() and keep(row)]
     if len(rows) != len(lines) - 1 or not text.endswith("\n"):
         with atomic_write(path) as file:

@@ -1,7 +1,7 @@
-"""A saved detector on any number of pictures of any size: a table row by row, a map and an overlay each (chapter 23).
+"""A saved detector on any number of images of any size: a table row, a map and an overlay for each (chapter 23).
 
-One picture is in memory at a time. A row is written when its map and overlay are on disk, so a call that was killed
-goes on where it was: a picture whose row stands there, with the same content, is not scored again.
+One image is in memory at a time. A row is written once its map and overlay are on disk, so a killed call resumes where
+it stopped: an image that has a row, and the same content, is not scored again.
 """
 
 import csv
@@ -30,15 +30,19 @@ from adlib.inspection.folder import claim, kept_rows
 from adlib.inspection.overlays import colour_scale, paint
 from adlib.progress import progress
 
-_STOPPED = "Cannot go on writing {path}: {reason}; free some space and start again, what is done stays."
+_STOPPED = "Cannot write {path}: {reason}; free some space and start again, finished images are kept."
 COLUMNS = ("image", "score", "decision", "problem", "tiles", "sha256", "map")
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What a call did: pictures scored now, done before, unreadable, and how many of all scored are defective.
+    """What a call did.
 
-    defective is None where the model knows no threshold; notes: sentences for the user.
+    scored: number of images scored now.
+    skipped: number of images that had been scored before.
+    problems: number of images that could not be read.
+    defective: number of defective images among all scored; None where the model has no threshold.
+    notes: sentences for the user.
     """
 
     scored: int
@@ -50,7 +54,13 @@ class Counts:
 
 @dataclass(frozen=True)
 class Rule:
-    """What the model's good images say: threshold of the image score, contour of the map, colour limits; or None."""
+    """How scores are judged and shown, as set by the model's good images; None where it has too few of them.
+
+    threshold: of the image score.
+    contour: threshold of the map, where overlays have their outline.
+    limits: ends of the colour scale.
+    notes: sentences for the user.
+    """
 
     threshold: float | None
     contour: float | None
@@ -59,7 +69,12 @@ class Rule:
 
 
 def image_files(places: Sequence[str | Path]) -> list[Path]:
-    """Files as they are, folders as all images below them, sorted. Raises InputError where a place is missing."""
+    """The image files at some places, without repetitions.
+
+    places: files, and folders, which stand for all images below them, sorted.
+
+    Raises InputError where a place is missing, and where there is no image.
+    """
     files: list[Path] = []
     for place in map(Path, places):
         if place.is_dir():
@@ -69,7 +84,7 @@ def image_files(places: Sequence[str | Path]) -> list[Path]:
         else:
             raise InputError(f"There is no file or folder {printable(place)}; check the path.")
     if not files:
-        raise InputError(f"There is no image in {', '.join(map(printable, places))}.")
+        raise InputError(f"There is no image in {', '.join(map(printable, places))}; give files or folders of images.")
     return list(dict.fromkeys(files))
 
 
@@ -82,17 +97,25 @@ def predict_files(
     tile: int | None = None,
     false_alarms: float | None = None,
 ) -> Counts:
-    """Score pictures into out/scores.csv, out/maps/*.tiff (float32, original pixels) and out/overlays/*.png.
+    """Score images into out/scores.csv, out/maps/*.tiff (float32, original pixels) and out/overlays/*.png.
 
-    tile: pictures larger than this many pixels in either direction are scored in overlapping tiles; None takes the
-    size of the pictures that the model was calibrated on, 0 never tiles. false_alarms: share of good images that the
-    threshold may exceed, None for the rate of the fit. A picture that cannot be read gets a row with its reason and
-    the rest goes on. Raises InputError on a bad model or argument, and where out holds the scores of another model.
+    An image that cannot be read gets a row with the reason, and the call continues.
+
+    model: file that `Detector.save` wrote.
+    places: image files and folders.
+    out: folder for the results.
+    weights: file of the backbone's weights; None to find or download them.
+    device: "cpu" or "cuda"; None for whatever is available.
+    tile: images larger than this many pixels in either direction are scored in overlapping tiles; None for the size of
+        the images that the model was calibrated on, 0 for no tiles.
+    false_alarms: largest fraction of good images above the threshold, between 0 and 1; None for the rate of the fit.
+
+    Raises InputError on a bad model or argument, and where `out` holds the scores of another model.
     """
     if false_alarms is not None:
         check_rate(false_alarms)
     if tile is not None and tile != 0 and tile < SMALLEST_TILE:
-        raise InputError(f"A tile has at least {SMALLEST_TILE} pixels a side, or 0 for no tiles, not {tile}.")
+        raise InputError(f"A tile must have at least {SMALLEST_TILE} pixels a side, or be 0 for no tiles, not {tile}.")
     detector = load_detector(str(model), weights, device)
     files = image_files(places)
     calibration = getattr(detector, "calibration_", {})
@@ -111,7 +134,7 @@ def predict_files(
             file.write(plots.figure_to_png(colour_scale(rule.limits, rule.contour)))
     named = {printable(path): path for path in files}
     done = {row["image"] for row in kept_rows(out / "scores.csv", COLUMNS, lambda row: _is_done(row, out, named))}
-    # The window turns raw values into 8 bits when a file is read; the detector then gets pictures that are read.
+    # The window maps raw values to 8 bits when a file is read; the detector then gets images that are already read.
     window, detector.window = detector.window, None
     scored, problems = 0, 0
     with _table(out / "scores.csv") as write_row:
@@ -121,13 +144,13 @@ def predict_files(
                 continue
             try:
                 row["sha256"] = content_key(path)
-                picture = read_image(path, window)
-                result = score_picture(detector, picture, tiles)
+                image = read_image(path, window)
+                result = score_picture(detector, image, tiles)
             except InputError as error:
                 row["problem"] = " ".join(str(error).split())
                 problems += 1
             else:
-                row |= _keep(result, picture, rule, out, path, row["sha256"])
+                row |= _write(result, image, rule, out, path, row["sha256"])
                 scored += 1
             write_row(row)
     skipped = len(files) - scored - problems
@@ -135,15 +158,15 @@ def predict_files(
     return Counts(scored, skipped, problems, defective, rule.notes + _tile_note(tiles, calibration, rule))
 
 
-def _keep(result: Scored, picture: Image.Image, rule: Rule, out: Path, path: Path, key: str) -> dict[str, Any]:
-    """Write map and overlay of one picture; what its row says of them."""
-    # Two pictures of one name from two folders, or that differ in case only, get two files; a name may fill 255 bytes.
+def _write(result: Scored, image: Image.Image, rule: Rule, out: Path, path: Path, key: str) -> dict[str, Any]:
+    """Write map and overlay of one image; returns the entries of its row."""
+    # Two images of one name from two folders, or that differ in case only, get two files; a name may fill 255 bytes.
     name = f"{printable(path.stem).replace(chr(92), '_')[:60]}-{key[:10]}"
     with atomic_write(out / "maps" / f"{name}.tiff", "wb", durable=False) as file:
         Image.fromarray(result.anomaly_map).save(file, format="TIFF")
     if rule.limits:
         with atomic_write(out / "overlays" / f"{name}.png", "wb", durable=False) as file:
-            paint(picture, result.anomaly_map, rule.limits, rule.contour).save(file, format="PNG")
+            paint(image, result.anomaly_map, rule.limits, rule.contour).save(file, format="PNG")
     decision = ""
     if rule.threshold is not None:
         decision = "defective" if result.score > rule.threshold else "good"
@@ -153,17 +176,17 @@ def _keep(result: Scored, picture: Image.Image, rule: Rule, out: Path, path: Pat
 def _rule(calibration: dict[str, Any], rate: float | None) -> Rule:
     limits = tuple(calibration["limits"]) if "limits" in calibration else None
     if limits is None:
-        return Rule(None, None, None, ("No good images were kept back: scores and maps, but no decision, no overlay.",))
+        return Rule(None, None, None, ("The model has no held-out good images: no decisions and no overlays.",))
     if "good_scores" not in calibration:  # a model saved before the scores were kept
         if rate is not None:
-            raise InputError("This model holds one threshold and no scores of good images; save it again for another.")
+            raise InputError("This model has one threshold and no good scores; save it again for another rate.")
         return Rule(calibration["threshold"], None, limits, ())
     scores, maxima = calibration["good_scores"], calibration["map_maxima"]
     rate = rate or calibration["false_alarm_rate"]
     if smallest_false_alarm_rate(len(scores)) > rate:
         note = (
-            f"No decisions: {len(scores)} good images cannot show false alarms on at most {100 * rate:g}% of the good; "
-            f"collect more, or accept --false-alarms {acceptable_rate(len(scores)):g}."
+            f"No decisions: {len(scores)} good images are too few for a false-alarm rate of {100 * rate:g}%; collect "
+            f"more, or accept --false-alarms {acceptable_rate(len(scores)):g}."
         )
         return Rule(None, None, limits, (note,))
     contour = conformal_threshold(maxima, rate) if maxima else None
@@ -176,7 +199,7 @@ def _rule(calibration: dict[str, Any], rate: float | None) -> Rule:
 def _tile_size(detector: Detector, calibration: dict[str, Any], tile: int | None) -> tuple[int, int] | None:
     if tile:
         return tile, tile
-    # Where the background is masked the object must be in sight whole.
+    # Where the background is masked, the whole object must be visible.
     if tile == 0 or getattr(detector, "masked_", False) or "picture_size" not in calibration:
         return None
     height, width = calibration["picture_size"]
@@ -188,17 +211,17 @@ def _tile_note(tiles: tuple[int, int] | None, calibration: Mapping[str, Any], ru
         return ()
     if list(tiles) != calibration.get("picture_size"):
         return (
-            f"Tiles of {tiles[1]} x {tiles[0]} pixels show parts at another scale than the good images that set the "
-            "threshold: the promise does not hold for tiled pictures.",
+            f"Tiles of {tiles[1]} x {tiles[0]} pixels differ in scale from the good images that set the threshold: the "
+            "promise does not hold for tiled images.",
         )
     return (
-        f"Pictures larger than {tiles[1]} x {tiles[0]} pixels are scored in tiles; the rate then holds for each tile, "
-        "and a picture of many tiles raises more false alarms.",
+        f"Images larger than {tiles[1]} x {tiles[0]} pixels are scored in tiles; the rate then holds for each tile, "
+        "and an image of many tiles raises more false alarms.",
     )
 
 
 def _is_done(row: dict[str, str], out: Path, named: Mapping[str, Path]) -> bool:
-    """Whether a row needs no second look: it has a score and a map, and its picture is the same as then."""
+    """Whether a row can stay: it has a score and a map, and its image has not changed."""
     if not row["score"] or not (out / row["map"]).is_file():
         return False
     try:
@@ -209,7 +232,7 @@ def _is_done(row: dict[str, str], out: Path, named: Mapping[str, Path]) -> bool:
 
 @contextmanager
 def _table(path: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """A function that appends one row in one write: a kill, or a full disk, costs the row in work at most."""
+    """A function that appends one row in one write: a kill, or a full disk, costs at most the current row."""
     with open(path, "ab", buffering=0) as file:
 
         def write_row(row: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Published numbers, and ours compared with them."""
+"""Published numbers, and our results compared with them."""
 
 from adlib.papers.catalogue import published
 from adlib.papers.compare import PAPERS, comparison, own_rows

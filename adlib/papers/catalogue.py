@@ -1,7 +1,7 @@
-"""Published numbers, each with its source and with how reliably it was read (`published.csv` beside this file).
+"""Published numbers, each with its source and how it was read (`published.csv` next to this file).
 
-A number's `variant` names what it was measured with in the words of its source; `setting` says the same in parameters
-of this library, as far as source or code state it.
+A number's `variant` describes its protocol in the words of its source; `setting` gives the same in parameters of this
+library, as far as source or code state them.
 """
 
 import re
@@ -20,10 +20,12 @@ CATEGORIES = {"mvtec": 15, "visa": 12}
 
 
 def published(**where: str) -> pd.DataFrame:
-    """Rows of published numbers; `where` narrows by column, as in published(method="PatchCore", dataset="mtd").
+    """Rows of published numbers, such as published(method="PatchCore", dataset="mtd").
 
-    Columns: method, variant, dataset, category, shots ("full" or a number as text), metric, value and std (percent;
-    seconds for seconds_per_image), source, how_read. Raises InputError on an unknown column.
+    where: column -> the value that its rows must have.
+
+    Returns the columns method, variant, dataset, category, shots ("full" or a number as text), metric, value and std
+    (percent; seconds for seconds_per_image), source, how_read. Raises InputError on an unknown column.
     """
     with files("adlib.papers").joinpath("published.csv").open(encoding="utf-8") as file:
         table = pd.read_csv(file, dtype={"shots": str, "variant": str}, keep_default_na=False, na_values={"std": [""]})
@@ -36,10 +38,13 @@ def published(**where: str) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a published number was measured with, in this library's words.
+    """The protocol of a published number, in parameters of this library; what is unknown is not compared.
 
-    backbone (or `ENSEMBLE`), map_frame, selection, options: as in `Protocol`; None, or an option left out: not known,
-    so not compared; note: what no parameter can say, "" for nothing.
+    backbone: as in `Protocol`, or `ENSEMBLE`; None where unknown.
+    map_frame: as in `Protocol`; None where unknown.
+    selection: as in `Protocol`; None where unknown.
+    options: as in `Protocol`, without the unknown ones.
+    note: what no parameter expresses; "" for nothing.
     """
 
     backbone: str | None = None
@@ -50,7 +55,7 @@ class Setting:
 
 
 ENSEMBLE = "an ensemble of DenseNet-201, ResNeXt-101 and WideResNet-101-2"
-# What the published numbers of PatchCore have in common: they come from its code, not from its equations.
+# Common to the published numbers of PatchCore: they come from its code, not from its equations.
 _PATCHCORE = {
     **{name: value for name, value in OFFICIAL.items() if name not in ("resize", "crop")},
     "neighbourhood": 3,
@@ -66,7 +71,10 @@ _SIDE = re.compile(r"(\d+)\s?px")
 
 
 def setting(method: str, variant: str) -> Setting:
-    """What a published number of PatchCore or AnomalyDINO was measured with; see `published` for both words.
+    """The protocol of a published number of PatchCore or AnomalyDINO.
+
+    method: as in the column of `published`.
+    variant: as in the column of `published`.
 
     Raises InputError for another method.
     """
@@ -80,7 +88,7 @@ def setting(method: str, variant: str) -> Setting:
 def _patchcore(variant: str) -> Setting:
     if variant.startswith(("IM-IAD", "WinCLIP")):
         noise = re.search(r"\d+% noisy training images", variant)
-        note = "a run by other authors, whose settings are not stated beside the number"
+        note = "a run by other authors, whose settings are not stated"
         return Setting(note=f"{note}; trained on {noise[0]}" if noise else note)
     options: dict[str, Any] = dict(_PATCHCORE)
     note = ""
@@ -98,7 +106,7 @@ def _patchcore(variant: str) -> Setting:
             options["coreset"] = int(share[1]) / 100
     if "IVFPQ" in variant:
         note = "exact search instead of the approximate IVFPQ index"
-    if ensemble:  # two of its networks are not among this library's
+    if ensemble:  # two of its networks are not in this library
         backbone = ENSEMBLE
         options.pop("dims")
     return Setting(backbone, "network", None, options, note)

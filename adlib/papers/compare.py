@@ -1,7 +1,7 @@
-"""Ours beside theirs: every published number of a paper, the nearest of our runs, and in words what differs.
+"""Every published number of a paper, the nearest of our runs, and in words what differs.
 
-A run is set against a number of its own data set and shot count alone. Where it covers fewer categories than the mean
-it stands beside, that is said first and the difference is put in brackets: bottle alone is no MVTec AD.
+A run is compared only with numbers of its own data set and shot count. Where it covers fewer categories than the
+published mean, that comes first and the difference is in brackets: bottle alone is not MVTec AD.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,14 +31,19 @@ NETWORKS = {
 }
 SECONDS = "seconds_per_image"
 _PIXELS = ("pixel_auroc", "pixel_ap", "pixel_f1max", "aupro")
-_TURNS = {"all": "all references turned", "some": "references turned where parts lie turned", "none": "none turned"}
+_TURNS = {
+    "all": "all references rotated",
+    "some": "references rotated only in categories with rotated parts",
+    "none": "no reference rotated",
+}
 
 
 @dataclass(frozen=True)
 class Setup:
-    """Our runs of one protocol on one data set: they differ in category and draw alone.
+    """Our runs of one protocol on one data set, which differ only in category and seeds.
 
-    turned: which categories' references are turned ("all", "some", "none"; "" where a method does not turn them).
+    runs: at least one.
+    turned: the categories whose references are rotated: "all", "some" or "none"; "" where a method does not rotate.
     """
 
     runs: tuple[Result, ...]
@@ -46,7 +51,7 @@ class Setup:
 
     @property
     def protocol(self) -> Protocol:
-        """Of the first run; the others differ from it in category and seeds."""
+        """The protocol of the first run; the other runs differ from it in category and seeds."""
         return self.runs[0].protocol
 
     @property
@@ -55,15 +60,21 @@ class Setup:
         return tuple(sorted({run.protocol.category for run in self.runs}))
 
     def values(self, metric: str, categories: Sequence[str]) -> pd.Series:
-        """Metric (percent, or seconds) of each draw, a mean over categories; draws that lack one are left out."""
-        draws: dict[str, dict[str, float | None]] = {}
+        """The metric (percent, or seconds) per pair of seeds, a mean over categories.
+
+        Seeds for which a category has no value are left out.
+
+        metric: a metric of the results, or seconds_per_image.
+        categories: names.
+        """
+        by_seeds: dict[str, dict[str, float | None]] = {}
         for run in self.runs:
-            draws.setdefault(_draw(run.protocol), {})[run.protocol.category] = _measured(run, metric)
-        full = [[found.get(name) for name in categories] for found in draws.values()]
-        return pd.Series([sum(row) / len(row) for row in full if None not in row], dtype=float)
+            by_seeds.setdefault(_seeds(run.protocol), {})[run.protocol.category] = _measured(run, metric)
+        rows = [[values.get(name) for name in categories] for values in by_seeds.values()]
+        return pd.Series([sum(row) / len(row) for row in rows if None not in row], dtype=float)
 
 
-def _draw(protocol: Protocol) -> str:
+def _seeds(protocol: Protocol) -> str:
     return f"{protocol.seed}/{protocol.split_seed}"
 
 
@@ -75,24 +86,27 @@ def _measured(result: Result, metric: str) -> float | None:
 
 
 def setups(results: Iterable[Result], method: str) -> list[Setup]:
-    """Our runs of a method, gathered by protocol, in the order of their titles.
+    """Our runs of a method, grouped by protocol, in the order of their titles.
 
-    A run of AnomalyDINO on a category whose parts lie turned belongs to 'all' and to 'some' references turned; a
-    gathering that another one contains is left out.
+    A run of AnomalyDINO with rotations on a category with rotated parts belongs to two groups, 'all' and 'some'. A
+    group that another group contains is left out.
+
+    results: runs of any methods.
+    method: name of a detector.
     """
-    found: dict[tuple[str, str], list[Result]] = {}
+    groups: dict[tuple[str, str], list[Result]] = {}
     for result in sorted(results, key=lambda r: r.protocol.title):
         if result.protocol.method != method:
             continue
         common = {k: v for k, v in result.protocol.group().items() if k != "category"}
         for turned in _turns(result.protocol):
             options = {k: v for k, v in common["options"].items() if not (turned and k == "rotate")}
-            found.setdefault((str(common | {"options": options}), turned), []).append(result)
-    gathered = {key: {r.protocol.hash for r in runs} for key, runs in found.items()}
+            groups.setdefault((str(common | {"options": options}), turned), []).append(result)
+    hashes_of = {key: {r.protocol.hash for r in runs} for key, runs in groups.items()}
     kept, seen = [], []
-    for key, runs in found.items():
-        hashes = gathered[key]
-        if hashes not in seen and not any(hashes < other for other in gathered.values()):
+    for key, runs in groups.items():
+        hashes = hashes_of[key]
+        if hashes not in seen and not any(hashes < other for other in hashes_of.values()):
             kept.append(Setup(tuple(runs), key[1]))
             seen.append(hashes)
     return kept
@@ -107,30 +121,35 @@ def _turns(protocol: Protocol) -> tuple[str, ...]:
 
 
 def differences(setup: Setup, theirs: Setting, metric: str) -> list[str]:
-    """What differs between our protocol and a published one, in words; what is not known of theirs is not compared."""
+    """What differs between our protocol and a published one, in words; what is unknown is not compared.
+
+    setup: our runs.
+    theirs: the published protocol.
+    metric: the published metric; differences that cannot affect it are left out.
+    """
     protocol, options = setup.protocol, setup.protocol.options
     words = [theirs.note] if theirs.note else []
-    if not theirs.options:  # then at least what ours is
+    if not theirs.options:  # name at least our own setting
         words.append(f"ours: {_network(protocol.backbone)} at {options['resize']} px")
     if theirs.backbone and protocol.backbone != theirs.backbone:
         words.append(f"{_network(protocol.backbone)} instead of {_network(theirs.backbone)}")
     if theirs.options and options.get("layers") is not None:  # the papers take each network's default layers
         words.append(f"layers {' + '.join(options['layers'])}")
     if theirs.options and options.get("aspect") == "square":
-        words.append("both sides resized instead of the shorter one")
+        words.append("both sides resized instead of the shorter side")
     if theirs.options and options.get("precision") != "float32":
         words.append(f"{options['precision']} instead of float32")
     whole = 1.0 in (options.get("coreset"), theirs.options.get("coreset"))
     for name, value in theirs.options.items():
         ours = setup.turned == "all" if name == "rotate" else options.get(name)
-        pointless = (name == "dims" and options["pooling"] != "official") or (name == "coreset_method" and whole)
-        if name in _WORDS and ours != value and not pointless:
+        unused = (name == "dims" and options["pooling"] != "official") or (name == "coreset_method" and whole)
+        if name in _WORDS and ours != value and not unused:
             words.append(_WORDS[name](ours, value))
     if metric in _PIXELS and theirs.map_frame and protocol.map_frame != theirs.map_frame:
-        seen = {"network": "in the network's crop", "original": "in original pixels"}
-        words.append(f"maps compared {seen[protocol.map_frame]} instead of {seen[theirs.map_frame]}")
+        frames = {"network": "in the network's crop", "original": "in original pixels"}
+        words.append(f"maps compared {frames[protocol.map_frame]} instead of {frames[theirs.map_frame]}")
     if protocol.shots and theirs.selection and protocol.selection != theirs.selection:
-        words.append("references drawn at random instead of in slices of the sorted list")
+        words.append("references sampled at random instead of in slices of the sorted list")
     if protocol.dataset == "mtd":
         words.append("another split, since none is published")
     if protocol.dataset == "mvtec" and setup.runs[0].scores["image"].iloc[0].endswith((".jpg", ".jpeg")):
@@ -142,17 +161,17 @@ def _network(name: str) -> str:
     return NETWORKS.get(name, name)
 
 
-def _share(value: float) -> str:
+def _coreset(value: float) -> str:
     return f"at most {value:,} patches" if isinstance(value, int) else f"{100 * value:g}%"
 
 
 def _turned(ours: bool, theirs: bool) -> str:
-    return "references not turned everywhere" if theirs else "all references turned instead of none"
+    return "references not rotated in every category" if theirs else "all references rotated instead of none"
 
 
 _POOLINGS = {"mean": "plain mean of a window", "official": "the code's two adaptive poolings"}
-_DISTANCES = {"euclidean": "plain distances", "squared": "squared ones"}
-_CORESETS = {"greedy": "exact greedy", "approximate": "the approximate", "random": "random"}
+_DISTANCES = {"euclidean": "Euclidean distances", "squared": "squared distances"}
+_CORESETS = {"greedy": "exact greedy", "approximate": "approximate greedy", "random": "random"}
 _WORDS: dict[str, Any] = {
     "resize": lambda ours, theirs: f"resized to {ours} px instead of {theirs}",
     "crop": lambda ours, theirs: f"{f'crop {ours}' if ours else 'no crop'} instead of crop {theirs}",
@@ -160,10 +179,10 @@ _WORDS: dict[str, Any] = {
     "dims": lambda ours, theirs: f"{ours} dimensions instead of {theirs}",
     "distance": lambda ours, theirs: f"{_DISTANCES[ours]} instead of {_DISTANCES[theirs]}",
     "reweight": lambda ours, theirs: f"eq. 7 with b = {ours} instead of off",
-    "coreset": lambda ours, theirs: f"coreset {_share(ours)} instead of {_share(theirs)}",
-    "coreset_method": lambda ours, theirs: f"{_CORESETS[ours]} coreset instead of {_CORESETS[theirs]} one",
+    "coreset": lambda ours, theirs: f"coreset {_coreset(ours)} instead of {_coreset(theirs)}",
+    "coreset_method": lambda ours, theirs: f"{_CORESETS[ours]} coreset instead of {_CORESETS[theirs]}",
     "neighbourhood": lambda ours, theirs: f"window {ours} x {ours} instead of {theirs} x {theirs}",
-    "neighbours": lambda ours, theirs: f"{ours} nearest instead of {theirs}",
+    "neighbours": lambda ours, theirs: f"{ours} nearest neighbours instead of {theirs}",
     "top_share": lambda ours, theirs: f"image score from {_top(ours)} instead of {_top(theirs)}",
     "sigma": lambda ours, theirs: f"sigma {ours:g} instead of {theirs:g}",
     "rotate": _turned,
@@ -176,62 +195,67 @@ def _top(share: float) -> str:
 
 
 def comparison(paper: str, results: Iterable[Result]) -> pd.DataFrame:
-    """Every published number of a paper's method, a row each, with the nearest of our runs beside it.
+    """Every published number of a paper's method, one row each, with the nearest of our runs next to it.
 
-    paper: a key of `PAPERS`; results: any, of which those of the method count. Columns: variant, dataset, category,
-    shots, metric, published, spread (theirs, NaN where none was given), status ("run", "not run", "not measured"),
-    ours (percent; seconds for seconds_per_image), ours_spread, draws, difference (points, NaN for seconds),
-    like_for_like (ours covers the categories behind the published number), differs (words), others (further setups of
-    ours that could stand there), run (title of a run), source, how_read.
-    Nearest: most categories covered, then fewest differences, a ResNet where theirs is one, most draws.
-    Raises InputError on another paper.
+    The nearest run covers most categories, then has the fewest differences, a ResNet where the paper has one, and the
+    most seeds.
+
+    paper: a key of `PAPERS`.
+    results: runs of any methods.
+
+    Returns the columns variant, dataset, category, shots, metric, published, spread (published; NaN where none is
+    given), status ("run", "not run", "not measured"), ours (percent; seconds for seconds_per_image), ours_spread, draws
+    (number of seeds), difference (points, NaN for seconds), like_for_like (whether our runs cover the categories of the
+    published number), differs (words), others (number of our other setups that could be compared), run (title of a
+    run), source, how_read. Raises InputError on another paper.
     """
     check_choice("paper", paper, PAPERS)
     ours = setups(results, paper)
-    return pd.DataFrame([_beside(row, ours) for row in published(method=PAPERS[paper]).itertuples()])
+    return pd.DataFrame([_compared(number, ours) for number in published(method=PAPERS[paper]).itertuples()])
 
 
-def _beside(row: Any, ours: Sequence[Setup]) -> dict[str, Any]:
-    theirs = setting(row.method, row.variant)
-    said = {"variant": row.variant, "dataset": row.dataset, "category": row.category, "shots": row.shots}
-    said |= {"metric": row.metric, "published": row.value, "spread": row.std}
-    fitting = [s for s in ours if _fits(s, row)]
-    candidates = [c for s in fitting if (c := _candidate(s, row, theirs))["draws"]]
+def _compared(number: Any, ours: Sequence[Setup]) -> dict[str, Any]:
+    """A row of `comparison`; number: a row of `published`."""
+    theirs = setting(number.method, number.variant)
+    row = {name: getattr(number, name) for name in ("variant", "dataset", "category", "shots", "metric")}
+    row |= {"published": number.value, "spread": number.std}
+    fitting = [s for s in ours if _fits(s, number)]
+    candidates = [c for s in fitting if (c := _candidate(s, number, theirs))["draws"]]
     candidates.sort(key=lambda c: c["rank"])
     empty = {"ours": None, "ours_spread": None, "draws": 0, "difference": None, "like_for_like": False, "differs": ""}
     empty |= {"others": 0, "run": ""}
     if candidates:
         nearest = {name: value for name, value in candidates[0].items() if name != "rank"}
-        said |= {"status": "run"} | nearest | {"others": len(candidates) - 1}
+        row |= {"status": "run"} | nearest | {"others": len(candidates) - 1}
     else:
-        said |= {"status": "not measured" if fitting else "not run"} | empty
-    return said | {"source": row.source, "how_read": row.how_read}
+        row |= {"status": "not measured" if fitting else "not run"} | empty
+    return row | {"source": number.source, "how_read": number.how_read}
 
 
-def _fits(setup: Setup, row: Any) -> bool:
+def _fits(setup: Setup, number: Any) -> bool:
     shots = "full" if setup.protocol.shots is None else str(setup.protocol.shots)
-    known = row.category == "mean" or row.category in setup.categories
-    return setup.protocol.dataset == row.dataset and shots == row.shots and known
+    covered = number.category == "mean" or number.category in setup.categories
+    return setup.protocol.dataset == number.dataset and shots == number.shots and covered
 
 
-def _candidate(setup: Setup, row: Any, theirs: Setting) -> dict[str, Any]:
-    categories = setup.categories if row.category == "mean" else (row.category,)
-    values = setup.values(row.metric, categories)
-    words = differences(setup, theirs, row.metric)
-    missing = CATEGORIES.get(row.dataset, 1) - len(categories) if row.category == "mean" else 0
+def _candidate(setup: Setup, number: Any, theirs: Setting) -> dict[str, Any]:
+    categories = setup.categories if number.category == "mean" else (number.category,)
+    values = setup.values(number.metric, categories)
+    words = differences(setup, theirs, number.metric)
+    missing = CATEGORIES.get(number.dataset, 1) - len(categories) if number.category == "mean" else 0
     if missing > 0:
-        words.insert(0, _part_of(categories, CATEGORIES[row.dataset]))
-    if row.metric == SECONDS:
+        words.insert(0, _part_of(categories, CATEGORIES[number.dataset]))
+    if number.metric == SECONDS:
         words.append("another machine")
-    # Of two other networks the one of the same family is nearer.
-    stranger = "resnet" not in setup.protocol.backbone and "resnet" in (theirs.backbone or "")
+    # Of two other networks, a network of the same family is nearer.
+    other_family = "resnet" not in setup.protocol.backbone and "resnet" in (theirs.backbone or "")
     value = values.mean()
     return {
-        "rank": (missing, len(words), stranger, -len(values), setup.protocol.title),
+        "rank": (missing, len(words), other_family, -len(values), setup.protocol.title),
         "ours": value,
         "ours_spread": values.std(),
         "draws": len(values),
-        "difference": None if row.metric == SECONDS else value - row.value,
+        "difference": None if number.metric == SECONDS else value - number.value,
         "like_for_like": missing <= 0,
         "differs": "; ".join(words),
         "run": setup.protocol.title,
@@ -245,24 +269,28 @@ def _part_of(categories: Sequence[str], of: int) -> str:
 
 
 def own_rows(paper: str, results: Iterable[Result]) -> pd.DataFrame:
-    """All our setups of a paper's method, a row each: data, protocol in words, mean metrics (percent), draws."""
-    lines = []
+    """All our setups of a paper's method, one row each: data, protocol in words, number of seeds, metrics (percent).
+
+    paper: a key of `PAPERS`.
+    results: runs of any methods.
+    """
+    rows = []
     for setup in setups(results, paper):
         p, o = setup.protocol, setup.protocol.options
         words = [_network(p.backbone), f"{o['resize']} px"]
         words += [" + ".join(o["layers"])] if o["layers"] else []
         if paper == "patchcore":
             words += [f"crop {o['crop']}" if o["crop"] else "no crop", f"{o['pooling']} pooling", o["distance"]]
-            words += [f"coreset {_share(o['coreset'])} {'' if o['coreset'] == 1.0 else o['coreset_method']}".strip()]
+            words += [f"coreset {_coreset(o['coreset'])} {'' if o['coreset'] == 1.0 else o['coreset_method']}".strip()]
             words += [f"eq. 7, b = {o['reweight']}"] if o["reweight"] else []
         else:
             words += [_TURNS[setup.turned], f"mask {o['mask']}"]
         words += [f"window {o['neighbourhood']}", f"score from {_top(o['top_share'])}"]
         words += [f"{o['aspect']} sides"] if o["aspect"] != "keep" else []
-        line = {"dataset": p.dataset, "categories": ", ".join(setup.categories)}
-        line |= {"shots": "full" if p.shots is None else str(p.shots), "protocol": ", ".join(words)}
-        line |= {"maps in": p.map_frame, "draws": len({_draw(r.protocol) for r in setup.runs})}
+        row = {"dataset": p.dataset, "categories": ", ".join(setup.categories)}
+        row |= {"shots": "full" if p.shots is None else str(p.shots), "protocol": ", ".join(words)}
+        row |= {"maps in": p.map_frame, "draws": len({_seeds(r.protocol) for r in setup.runs})}
         for metric in ("image_auroc", "image_ap", "image_f1max", *_PIXELS):
-            line[metric] = setup.values(metric, setup.categories).mean()
-        lines.append(line)
-    return pd.DataFrame(lines)
+            row[metric] = setup.values(metric, setup.categories).mean()
+        rows.append(row)
+    return pd.DataFrame(rows)

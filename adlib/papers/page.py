@@ -1,4 +1,4 @@
-"""The page of a paper: its published numbers beside ours, as Markdown, HTML or CSV."""
+"""The page of a paper: our results next to its published numbers, as Markdown, HTML or CSV."""
 
 import html
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,12 @@ from adlib.papers.compare import PAPERS, SECONDS, comparison, own_rows
 
 @dataclass(frozen=True)
 class Section:
-    """One table of a page: a title, lines below it, and text in every cell."""
+    """One table of a page.
+
+    title: heading above the table.
+    table: text in every cell.
+    notes: lines below the table.
+    """
 
     title: str
     table: pd.DataFrame
@@ -24,7 +29,7 @@ class Section:
 
 
 def sections(paper: str, results: Iterable[Result]) -> list[Section]:
-    """The page of a paper: one table a published protocol, then one of all our own rows. Arguments as `comparison`."""
+    """The tables of a page: one per published protocol, then one of all our own rows. Arguments as `comparison`."""
     results = list(results)
     frame = comparison(paper, results)
     own_source = frame["source"].str.startswith(PAPERS[paper])
@@ -33,15 +38,15 @@ def sections(paper: str, results: Iterable[Result]) -> list[Section]:
     for (variant, source, how), rows in frame.groupby(["variant", "source", "how_read"], sort=False):
         title = f"{PAPERS[paper]} {variant}".strip() + f" on {' and '.join(rows['dataset'].unique())}"
         words = dict.fromkeys(rows.loc[rows["status"] == "run", "differs"])
-        letters = {said: _letter(number) for number, said in enumerate(words)}
+        letters = {differs: _letter(number) for number, differs in enumerate(words)}
         notes = [f"Published: {source}; how it was read: {how}."]
-        notes += [f"({letter}) {said or 'the same protocol'}" for said, letter in letters.items()]
+        notes += [f"({letter}) {differs or 'the same protocol'}" for differs, letter in letters.items()]
         made.append(Section(title, pd.DataFrame([_line(row, letters) for row in rows.itertuples()]), notes))
     own = own_rows(paper, results)
     numbers = own.select_dtypes("float").columns
     own = own.assign(**{name: [_number(value) or "n/a" for value in own[name]] for name in numbers})
     none = [] if len(own) else ["No run of this method is stored here."]
-    made.append(Section(f"All our rows of {PAPERS[paper]}", own, ["Percent; means over categories and draws.", *none]))
+    made.append(Section(f"All our rows of {PAPERS[paper]}", own, ["Percent; means over categories and seeds.", *none]))
     return made
 
 
@@ -74,16 +79,16 @@ def _number(value: float | None, spread: float = float("nan"), digits: int = 1) 
 
 
 INTRODUCTION = (
-    "Every published number with the nearest of our runs on the same data set and shot count. Percent; difference in "
-    "points, ours less theirs; IN BRACKETS where ours covers fewer categories than the published mean, so that the two "
-    "are no like for like. ± is the standard deviation over draws. 'not run': nothing of ours could stand there; "
-    "'not measured': there are runs, without this metric."
+    "Every published number with the nearest of our runs on the same data set and shot count. Values are in percent. "
+    "The difference is ours minus the published number, in points; it is IN BRACKETS where our runs cover fewer "
+    "categories than the published mean, so that the two are not comparable. ± is the standard deviation over seeds "
+    "(draws). 'not run': there is no such run of ours; 'not measured': there are runs, but without this metric."
 )
 
 
 def as_markdown(paper: str, results: Iterable[Result]) -> str:
     """The page as Markdown."""
-    parts = [f"# {PAPERS.get(paper, paper)}: ours beside the published numbers", INTRODUCTION]
+    parts = [f"# {PAPERS.get(paper, paper)}: our results next to the published numbers", INTRODUCTION]
     for section in sections(paper, results):
         table = section.table.to_markdown(index=False, disable_numparse=True) if len(section.table) else ""
         parts += [f"## {section.title}", *([table] if table else []), "  \n".join(section.notes)]
@@ -92,7 +97,7 @@ def as_markdown(paper: str, results: Iterable[Result]) -> str:
 
 def as_html(paper: str, results: Iterable[Result]) -> str:
     """The page as one self-contained HTML file."""
-    title = f"{PAPERS.get(paper, paper)}: ours beside the published numbers"
+    title = f"{PAPERS.get(paper, paper)}: our results next to the published numbers"
     parts = [f"<h1>{html.escape(title)}</h1>", f"<p>{html.escape(INTRODUCTION)}</p>"]
     for section in sections(paper, results):
         notes = "<br>".join(html.escape(note) for note in section.notes)
@@ -108,9 +113,13 @@ def as_html(paper: str, results: Iterable[Result]) -> str:
 
 
 def print_page(paper: str, folders: Iterable[Path], target: Path | None = None) -> None:
-    """Print the page made from all results below some folders as Markdown, and write it where a target is given.
+    """Print the page of all results below some folders as Markdown, and write it to a file.
 
-    Raises InputError for another paper, and where a folder is missing.
+    paper: a key of `PAPERS`.
+    folders: folders of results.
+    target: file that ends in .csv, .md or .html; None to write none.
+
+    Raises InputError for another paper, for another ending, and where a folder is missing.
     """
     results = []
     for folder in folders:
@@ -123,7 +132,14 @@ def print_page(paper: str, folders: Iterable[Path], target: Path | None = None) 
 
 
 def write_page(paper: str, results: Iterable[Result], target: Path) -> Path:
-    """Write `comparison` as .csv, or the page as .md or .html. Raises InputError for another ending."""
+    """Write `comparison` as .csv, or the page as .md or .html.
+
+    paper: a key of `PAPERS`.
+    results: runs of any methods.
+    target: the file.
+
+    Returns the target. Raises InputError for another paper or ending.
+    """
     writers = {
         ".csv": lambda: comparison(paper, results).to_csv(index=False, float_format="%.6g", lineterminator="\n"),
         ".md": lambda: as_markdown(paper, results),

@@ -1,8 +1,8 @@
-"""A paper's table on one command: check the data, find the weights, do every run that is not done, store each.
+"""A paper's table by one command: check the data, find the weights, do every missing run, store each result.
 
-What a paper varies is the default here and can be narrowed. A kill costs the run in progress: results are stored one
-by one, and features of the category at hand, with the distances that its runs share, are kept in the results folder
-until that category is done.
+The defaults are the values that the paper varies; they can be narrowed. A kill costs only the run in progress: results
+are stored one by one, and the features of the current category, with the distances that its runs share, stay in the
+results folder until that category is done.
 """
 
 import shutil
@@ -27,7 +27,7 @@ from adlib.papers.compare import PAPERS
 from adlib.progress import progress
 
 DATASETS = {"mvtec": mvtec, "visa": visa}
-# What a paper varies; an option it does not have is an error there.
+# What a paper varies; any other option is an error.
 DEFAULTS: dict[str, dict[str, tuple[Any, ...]]] = {
     "patchcore": {
         "backbones": ("wide_resnet50_2",),
@@ -55,10 +55,21 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Reproduction:
-    """Which rows of which paper, on what data, and where results go.
+    """Which rows of which paper, on what data, and where results go; () takes the paper's own values, see `DEFAULTS`.
 
-    paper: a key of `PAPERS`; data: folder; categories: () for all; shots: numbers as text, or "full". Everything else
-    that is empty takes the paper's own values, see `DEFAULTS`. Raises InputError on what the paper does not vary.
+    paper: a key of `PAPERS`.
+    data: folder of the data set.
+    results: folder for the results.
+    categories: names; () for all.
+    backbones: names of networks.
+    coresets: fractions of the patches that PatchCore keeps.
+    resolutions: shorter side in pixels, of AnomalyDINO.
+    preprocess: modes of AnomalyDINO, as in `method_options`.
+    shots: numbers as text, or "full".
+    seeds: of the references and of the coreset.
+    machine: weights file and device.
+
+    Raises InputError on an option that the paper does not vary, on repeated values and on invalid shots.
     """
 
     paper: str
@@ -81,23 +92,23 @@ class Reproduction:
             if values and name not in own:
                 raise InputError(f"{PAPERS[self.paper]} is not run over {name}; leave that option out.")
             if len(set(values)) < len(values):
-                raise InputError(f"Each of {name} may be given once; they are {', '.join(map(str, values))}.")
+                raise InputError(f"Each value of {name} may be given once, not {', '.join(map(str, values))}.")
             object.__setattr__(self, name, values or own.get(name, ()))
         for word in self.shots:
             if word != "full" and not (word.isdecimal() and int(word) > 0):
-                raise InputError(f"shots are numbers of at least 1, or full, not {word!r}.")
+                raise InputError(f"shots must be numbers of at least 1, or full, not {word!r}.")
         if self.machine.weights and len(self.backbones) > 1:
-            raise InputError("One file of weights fits one network; give one backbone with it.")
+            raise InputError("A weights file fits only one network; give one backbone with it.")
 
     def cells(self, dataset: Dataset) -> list[dict[str, Any]]:
-        """Every different run, as arguments of `plan` beside the data set: category by category, most shots first.
+        """Every distinct run, as arguments of `plan` besides the data set: category by category, most shots first.
 
-        Modes that mean the same on a category, and draws that draw everything, are one run.
+        Modes that give the same parameters on a category are one run, and so are seeds where all images are used.
         """
-        found: dict[str, dict[str, Any]] = {}
+        distinct: dict[str, dict[str, Any]] = {}
         for cell in self._grid(dataset):
-            found.setdefault(str(cell), cell)
-        return list(found.values())
+            distinct.setdefault(str(cell), cell)
+        return list(distinct.values())
 
     def _grid(self, dataset: Dataset) -> Iterator[dict[str, Any]]:
         shots = sorted((None if word == "full" else int(word) for word in self.shots), key=lambda k: -(k or 10**9))
@@ -105,7 +116,7 @@ class Reproduction:
             for backbone in self.backbones:
                 for options in self._options(dataset.name, category, backbone):
                     for count in shots:
-                        # AnomalyDINO with all images has nothing left to draw; PatchCore's coreset still has a start.
+                        # AnomalyDINO with all images has nothing random; PatchCore's coreset has a random start.
                         seeds = self.seeds[:1] if count is None and self.paper == "anomalydino" else self.seeds
                         for seed in seeds:
                             cell = {"category": category, "backbone": backbone, "options": options}
@@ -121,7 +132,7 @@ class Reproduction:
                 yield method_options("anomalydino", dataset, category, backbone, resolution=resolution, preprocess=mode)
 
     def describe(self, dataset: Dataset) -> str:
-        """How many runs it is, in words."""
+        """The number of runs, in words."""
         counts = [(len(dataset.categories), "category", "categories")]
         for name, word in _NAMES.items():
             if values := getattr(self, name):
@@ -132,10 +143,14 @@ class Reproduction:
 
 
 def check_data(job: Reproduction, show_progress: bool = True) -> tuple[Dataset, list[str]]:
-    """The data set of a job, looked at file by file, and what was found, line by line.
+    """The data set of a job, checked file by file, and lines that say what was found.
 
-    MVTec AD and VisA are known by their categories and counted against the published numbers. Raises InputError where
-    a category is missing, damaged, not as published, or has too few images for a draw.
+    MVTec AD and VisA are recognised by their categories, and their images are counted against the published numbers.
+
+    job: what to reproduce.
+    show_progress: whether to show progress bars.
+
+    Raises InputError where a category is missing, damaged, not as published, or has too few images for the shots.
     """
     whole = load_dataset(job.data)
     names = job.categories or whole.categories
@@ -146,12 +161,12 @@ def check_data(job: Reproduction, show_progress: bool = True) -> tuple[Dataset, 
             raise InputError(f"{name} in {job.data} cannot be used as it is; `adlib check {job.data}` says why.")
     known = next((n for n, module in DATASETS.items() if set(dataset.categories) <= set(module.PUBLISHED)), None)
     if known is None:
-        lines.append(f"{dataset.name} is neither MVTec AD nor VisA: no published number stands beside its rows.")
+        lines.append(f"{dataset.name} is neither MVTec AD nor VisA: there are no published numbers for its rows.")
     else:
         _as_published(dataset, known)
-        there, of = len(dataset.categories), len(DATASETS[known].PUBLISHED)
+        checked, published = len(dataset.categories), len(DATASETS[known].PUBLISHED)
         dataset = replace(dataset, name=known)
-        lines.append(f"{known}: {there} of {of} categories, every image readable, counts as published.")
+        lines.append(f"{known}: {checked} of {published} categories, every image readable, counts as published.")
     for name in dataset.categories:
         for word in job.shots:
             for seed in job.seeds if word != "full" else ():
@@ -160,21 +175,25 @@ def check_data(job: Reproduction, show_progress: bool = True) -> tuple[Dataset, 
 
 
 def _as_published(dataset: Dataset, known: str) -> None:
-    module, found = DATASETS[known], tally(dataset)
-    counted = {
-        name: {what: number for what, number in module.PUBLISHED[name].items() if what in counts}
-        for name, counts in found.items()
+    module, counts = DATASETS[known], tally(dataset)
+    published = {
+        name: {what: number for what, number in module.PUBLISHED[name].items() if what in own}
+        for name, own in counts.items()
     }
-    wrong = compare(found, counted, module.PAPER).mismatches
+    wrong = compare(counts, published, module.PAPER).mismatches
     if wrong:
         first = wrong[0].rstrip(".")
         raise InputError(f"{dataset.root} is not the published data set: {first}; fetch it again (data_scripts/).")
 
 
 def reproduce(job: Reproduction, dataset: Dataset, show_progress: bool = True) -> list[Protocol]:
-    """Do every run of a job that its results folder lacks; returns the protocols of all, in order.
+    """Do every run of a job that is not in its results folder. Weights are found, or downloaded, before the first run.
 
-    dataset: from `check_data`. Weights are found, or downloaded, before the first run.
+    job: what to reproduce.
+    dataset: from `check_data`.
+    show_progress: whether to show progress bars.
+
+    Returns the protocols of all runs, in order.
     """
     store = ResultStore(job.results)
     protocols = [_protocol(job, dataset, cell) for cell in job.cells(dataset)]
@@ -183,11 +202,11 @@ def reproduce(job: Reproduction, dataset: Dataset, show_progress: bool = True) -
         bar.update(len(protocols) - len(waiting))
         for category in dict.fromkeys(protocol.category for protocol in waiting):
             features = job.results / "features" / category
-            part, cache = dataset.category(category), TensorCache(features)
-            of_part = [protocol for protocol in waiting if protocol.category == category]
-            share_distances(of_part, part, cache, job.machine, show_progress)
-            for protocol in of_part:
-                run(protocol, part, store, machine=job.machine, cache=cache)
+            one, cache = dataset.category(category), TensorCache(features)
+            of_category = [protocol for protocol in waiting if protocol.category == category]
+            share_distances(of_category, one, cache, job.machine, show_progress)
+            for protocol in of_category:
+                run(protocol, one, store, machine=job.machine, cache=cache)
                 bar.update()
             shutil.rmtree(features, ignore_errors=True)
     return protocols

@@ -141,7 +141,7 @@ DAMAGE = [
     (packs.ROWS, '{"hash"', '<<<<<<< HEAD\n{"hash"', 1, "Expecting value"),
     (packs.ROWS, '"seed":', '"sed":', 1, "no 'sed'"),
     (packs.ROWS, '"split_seed":0', '"split_seed":7', 1, "hash"),
-    (packs.SCORES, "\n", ",weld/test/good/9.png\n", 1, "columns do not fit: 'weld/test/good/9.png'"),
+    (packs.SCORES, "\n", ",weld/test/good/9.png\n", 1, "columns are not as expected: 'weld/test/good/9.png'"),
     (packs.SCORES, "\n", "\n0123456789,1,2,3\n", 2, "argument"),
     (packs.SCORES, "\n", "\n0123456789,1,2,3,x\n", 2, "could not convert"),
     (packs.IMAGES, ",0,good\n", ",0\n", 2, "not enough values"),

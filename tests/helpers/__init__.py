@@ -1,1 +1,1 @@
-"""What several test files import: plain statements of definitions, made-up files, rules of notebooks."""
+"""Code that several test files import: plain versions of definitions, made-up files, rules of notebooks."""

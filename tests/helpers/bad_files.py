@@ -1,7 +1,7 @@
-"""What users really feed a program, made to order: pictures that are damaged, odd or only look so.
+"""Files that users really give to a program: images that are damaged, unusual, or only look so.
 
-Each case ends in correct work or in one clear sentence, and nothing is lost. `check` and `predict` say it in their own
-output, the other commands in one line on standard error.
+Each case ends in correct work or in one clear sentence, and no file is lost. `check` and `predict` print the sentence
+in their own output, the other commands in one line on standard error.
 """
 
 import ctypes
@@ -28,13 +28,13 @@ def noise(*size: int) -> np.ndarray:
 
 
 def truncated(path: Path) -> None:
-    """A PNG whose end is missing."""
+    """A PNG without its end."""
     Image.fromarray(noise(64, 64)).save(path, format="PNG")
     path.write_bytes(path.read_bytes()[:-400])
 
 
 def chunk_lost(path: Path) -> None:
-    """A PNG with a hole."""
+    """A PNG with 30 bytes overwritten by zeros."""
     Image.fromarray(noise(64, 64)).save(path, format="PNG")
     content = bytearray(path.read_bytes())
     content[60:90] = bytes(30)
@@ -42,7 +42,7 @@ def chunk_lost(path: Path) -> None:
 
 
 def bomb(path: Path) -> None:
-    """A PNG whose header promises 60,000 x 60,000 pixels."""
+    """A PNG whose header claims 60,000 x 60,000 pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -53,7 +53,7 @@ def bomb(path: Path) -> None:
 
 
 def floats(value: float) -> Callable[[Path], None]:
-    """A float TIFF of 0.5, and one pixel of `value`."""
+    """A float TIFF of 0.5 everywhere except one pixel of `value`."""
 
     def make(path: Path) -> None:
         values = np.full((40, 40), 0.5, dtype=np.float32)
@@ -64,12 +64,12 @@ def floats(value: float) -> Callable[[Path], None]:
 
 
 def saved(image: Image.Image, kind: str) -> Callable[[Path], None]:
-    """A picture in a format, whatever the file is called."""
+    """An image in a format, whatever the file is called."""
     return lambda path: image.save(path, format=kind)
 
 
 def broken_exif(path: Path) -> None:
-    """A JPEG whose EXIF part is garbage."""
+    """A JPEG with invalid EXIF data."""
     Image.fromarray(noise(64, 64, 3)).save(path, format="JPEG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff\x01\x02")
 
 
@@ -80,14 +80,14 @@ def animated(path: Path) -> None:
 
 
 def no_rights(path: Path) -> None:
-    """A picture that nobody may read."""
+    """An image without read permission."""
     saved(L64, "PNG")(path)
     path.chmod(0)
 
 
 L64 = Image.fromarray(noise(64, 64))
 RGB64 = Image.fromarray(noise(64, 64, 3))
-# name of the file, how it is made, and words of the reason why it cannot be read; "" where it can
+# name of the file, how it is made, and words of the reason why it cannot be read, "" where it can be read
 PICTURES = [
     ("truncated.png", truncated, "cut off"),
     ("lost.png", chunk_lost, "damaged"),
@@ -123,13 +123,13 @@ def name_of(case: tuple) -> str:
 
 
 def in_short(value: str | tuple[str, ...]) -> str:
-    """Words, or arguments of a call, in pytest's list."""
+    """Words, or arguments of a call, shortened for pytest's list."""
     return (value if isinstance(value, str) else " ".join(value))[:70]
 
 
 @contextmanager
 def rights_count() -> Iterator[None]:
-    """Without the superuser's right to read any file, where the tests run as one."""
+    """Drop the superuser's right to read any file, where the tests run as superuser."""
     if os.geteuid() != 0 or sys.platform != "linux":
         yield
         return
@@ -137,7 +137,7 @@ def rights_count() -> Iterator[None]:
     header, sets = (ctypes.c_uint32 * 2)(_CAPABILITIES_3, 0), (ctypes.c_uint32 * 6)()
     assert system.capget(header, sets) == 0
     before = sets[0]
-    sets[0] &= ~_READ_ANYTHING  # of the effective rights; the permitted ones stay, and with them the way back
+    sets[0] &= ~_READ_ANYTHING  # of the effective rights; the permitted rights stay, so that they can be restored
     assert system.capset(header, sets) == 0
     try:
         yield
@@ -155,14 +155,14 @@ def place(folder: Path, case: tuple) -> Path:
 
 
 def one_sentence(code: int, err: str) -> str:
-    """The one line that a refused call says on standard error, forecasts apart."""
+    """The one line that a refused call prints on standard error, besides forecasts."""
     lines = [line for line in err.splitlines() if not line.startswith(("Forecast:", "Look at"))]
     assert code == 2 and len(lines) == 1 and lines[0].startswith("adlib: "), (code, err)
     return lines[0]
 
 
 def refused(call: Callable, places: Mapping[str, Path], arguments: tuple[str, ...], words: str) -> None:
-    """A call with bad arguments says one sentence that holds `words`, and leaves the files it was given alone."""
+    """A call with bad arguments prints one sentence that contains `words`, and changes none of the given files."""
     before = {name: path.read_bytes() for name, path in places.items() if path.is_file()}
     code, _, err = call(*(places.get(a, a) for a in arguments))
     assert words in one_sentence(code, err)

@@ -1,4 +1,4 @@
-"""Folders of files without content, to be indexed, and the sentence by which a folder is refused."""
+"""Folders of empty files, to be indexed, and the sentence with which a folder is refused."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from adlib.errors import InputError
 
 
 def touch(root: Path, *names: str) -> Path:
-    """Files without content: an index must open none of them."""
+    """Create empty files: an index must open none of them."""
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()

@@ -1,4 +1,4 @@
-"""Pictures for the tests of reading them, written and compared."""
+"""Images for the tests of reading images, written and compared."""
 
 import struct
 import zlib
@@ -16,11 +16,11 @@ COLOUR = RANDOM.integers(0, 256, (12, 17, 3), dtype=np.uint8)
 DEEP = RANDOM.integers(0, 65536, (12, 17), dtype=np.uint16)
 
 
-def save(path: Path, picture, **options) -> Path:
-    """Write an array or PIL picture; its path."""
-    if isinstance(picture, np.ndarray):
-        picture = Image.fromarray(picture)
-    picture.save(path, **options)
+def save(path: Path, image, **options) -> Path:
+    """Write an array or PIL image; returns its path."""
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(image)
+    image.save(path, **options)
     return path
 
 
@@ -36,14 +36,14 @@ def deep_colour_png(pixels: np.ndarray) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-def same(picture: Image.Image, expected: np.ndarray) -> bool:
-    """Whether a picture is plain RGB, without anything attached, and of these pixels."""
-    assert picture.mode == "RGB" and type(picture) is Image.Image and not picture.info
-    return np.array_equal(np.asarray(picture), expected)
+def same(image: Image.Image, expected: np.ndarray) -> bool:
+    """Whether an image is plain RGB, has these pixels and no attached information."""
+    assert image.mode == "RGB" and type(image) is Image.Image and not image.info
+    return np.array_equal(np.asarray(image), expected)
 
 
 def one_sentence(path, *words: str, reader=read_image) -> str:
-    """The one printable sentence, with all these words, by which a path is refused."""
+    """The one printable sentence, with all these words, with which a path is refused."""
     with pytest.raises(InputError) as caught:
         reader(path)
     text = str(caught.value)

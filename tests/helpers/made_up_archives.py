@@ -1,4 +1,4 @@
-"""Archives as the official ones lie, made up, and what is left of them in a folder."""
+"""Made-up archives with the layout of the official ones, and the files that they leave in a folder."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from adlib.data.fetch import mtd, mvtec, visa
 from adlib.data.fetch.source import Source
 from helpers.server import Server
 
-Files = Mapping[str, bytes]  # names of an archive's members and what is in them
+Files = Mapping[str, bytes]  # name -> content of an archive's members
 
 
 def tar_bytes(files: Files, mode: str) -> bytes:
@@ -34,7 +34,7 @@ def zip_bytes(files: Files) -> bytes:
 
 
 def mvtec_files(*categories: str) -> dict[str, bytes]:
-    """As MVTec's archive lies: the categories at the top, readme and licence beside them."""
+    """The layout of MVTec's archive: categories, readme and licence at the top."""
     files = {"readme.txt": b"read", "license.txt": b"licence"}
     for name in categories:
         counts = mvtec.PUBLISHED[name]
@@ -50,7 +50,7 @@ def mvtec_files(*categories: str) -> dict[str, bytes]:
 
 
 def visa_files(*categories: str) -> dict[str, bytes]:
-    """As VisA's archive lies: <category>/Data beside split_csv, whose rows are shuffled over splits."""
+    """The layout of VisA's archive: <category>/Data, and split_csv with rows in mixed order of splits."""
     files, rows = {"LICENSE-DATASET": b"licence"}, [("object", "split", "label", "image", "mask")]
     for name in categories:
         counts, data = visa.PUBLISHED[name], f"{name}/Data"
@@ -71,7 +71,7 @@ def visa_files(*categories: str) -> dict[str, bytes]:
 
 
 def mtd_files() -> dict[str, bytes]:
-    """As GitHub packs the repository: one folder around everything."""
+    """The layout of GitHub's archive of the repository: everything in one folder."""
     around = "Magnetic-tile-defect-datasets.-master"
     files = {f"{around}/README.md": b"read", f"{around}/dataset.jpg": b"figure"}
     for folder, counts in mtd.PUBLISHED.items():

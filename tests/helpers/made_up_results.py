@@ -1,4 +1,4 @@
-"""Made-up runs to be set beside published numbers."""
+"""Made-up runs to be compared with published numbers."""
 
 import pandas as pd
 

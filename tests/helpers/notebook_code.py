@@ -1,4 +1,4 @@
-"""Code of a notebook taken apart by Python's own parser: which names it reads, which files it names."""
+"""Code of a notebook analysed by Python's own parser: the names that it reads, the files that it names."""
 
 import ast
 import dis
@@ -13,14 +13,14 @@ WRITES = ("STORE_NAME", "STORE_GLOBAL")
 
 
 def tree(source: str) -> ast.Module:
-    """A cell's syntax tree; lines of IPython's own (`%time`, `!ls`) become the calls that they stand for."""
+    """A cell's syntax tree; IPython's own lines (`%time`, `!ls`) become the calls that they stand for."""
     return ast.parse(TransformerManager().transform_cell(source))
 
 
 def unused_names(names: Sequence[str], cells: Sequence[str]) -> Iterator[str]:
-    """A sentence for each global name that `cells` never read, or give another value before they read it.
+    """A sentence for each global name that `cells` never read, or overwrite before they read it.
 
-    The compiler says what is read: a comment or a string is no use, nor is a function's own argument of that name.
+    The compiler decides what is read: comments, strings and a function's own argument of that name do not count.
     """
     waiting = list(names)
     for statement in [node for source in cells for node in tree(source).body]:
@@ -36,7 +36,7 @@ def unused_names(names: Sequence[str], cells: Sequence[str]) -> Iterator[str]:
 
 
 def _globals(code: CodeType, inside: bool = False) -> Iterator[tuple[str, bool]]:
-    """(name, whether it is read) wherever code reads or writes a global name; then those that its functions read."""
+    """(name, whether it is read) for each read or write of a global name; then the names that its functions read."""
     for step in dis.get_instructions(code):
         if step.opname in READS or (step.opname in WRITES and not inside):
             yield step.argval, step.opname in READS
@@ -46,12 +46,12 @@ def _globals(code: CodeType, inside: bool = False) -> Iterator[tuple[str, bool]]
 
 
 def calls(source: str) -> list[str]:
-    """What a cell calls, as it is written: 'check_parameters(globals(), In)'."""
+    """The calls in a cell, as they are written: 'check_parameters(globals(), In)'."""
     return [ast.unparse(node) for node in ast.walk(tree(source)) if isinstance(node, ast.Call)]
 
 
 def missing_files(source: str, folder: Path) -> Iterator[str]:
-    """A sentence for each string such as "../results/elpv" that names nothing, seen from `folder`."""
+    """A sentence for each string such as "../results/elpv" that names no file, relative to `folder`."""
     nodes = list(ast.walk(tree(source)))
     parts = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
     for node in nodes:

@@ -1,8 +1,8 @@
-"""What a committed notebook owes its reader: `problems(path)` says what is wrong, a sentence each.
+"""Rules of committed notebooks: `problems(path)` returns one sentence for each rule that a notebook breaks.
 
 Nothing is executed here. nbval executes every notebook and compares what it prints; the stamp (`metadata.adlib`, see
-`tools.refresh.digests`) shows what nbval cannot see: code that changed and prints the same, and a picture,
-or an output that is not compared, that was put in by hand.
+`tools.refresh.digests`) detects what nbval cannot: changed code that prints the same, and images, or outputs that are
+not compared, that were inserted by hand.
 """
 
 import ast
@@ -28,7 +28,7 @@ HEAD = ("**Goals.**", "**Read before:**", "**Cost:**")
 TAIL = ("## Recap", "## Exercises", "## References", "**Next:**")
 UNCOMPARED = "nbval-ignore-output"
 HOMES = r"/(?:root|home|Users|tmp|mnt|work|media|private)/[\w./-]+|[A-Z]:\\+Users\\+[\w.\\-]+"
-# An output names no absolute path at all: a slash where a word begins, and another one after it.
+# An output names no absolute path at all: a slash at the start of a word, and another slash after it.
 ANY_PATH = r"(?<![\w.:/<)\]}~-])/[\w.-]+/[\w./-]+"
 BY_HAND = re.compile(r"#\s*(?:NBVAL_|PYTEST_VALIDATE)|nbval-skip|nbval-raises-exception|raises-exception")
 
@@ -39,7 +39,7 @@ def read(path: Path) -> NotebookNode:
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
-    """Its cells of code, empty ones left out."""
+    """Its cells of code, without empty cells."""
     return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
 
 
@@ -49,10 +49,7 @@ def tags(cell: NotebookNode) -> list[str]:
 
 
 def problems(path: Path) -> list[str]:
-    """Everything that is wrong with a chapter, a solutions notebook or the package's run notebook.
-
-    Which it is, its folder says.
-    """
+    """All problems of a chapter, a solutions notebook or the package's run notebook; its folder tells which it is."""
     notebook = read(path)
     nbformat.validate(notebook)
     cells = code_cells(notebook)
@@ -69,7 +66,7 @@ def problems(path: Path) -> list[str]:
 
 
 def stamp_problems(notebook: NotebookNode) -> Iterator[str]:
-    """Whether code and outputs are still those of the last execution."""
+    """Whether code and outputs are unchanged since the last execution."""
     stamp, now = notebook.metadata.get("adlib"), digests(notebook)
     if stamp is None:
         yield "carries no stamp of its execution; execute it with `python -m tools.refresh notebooks`"
@@ -81,7 +78,7 @@ def stamp_problems(notebook: NotebookNode) -> Iterator[str]:
 
 
 def execution_problems(cells: Sequence[NotebookNode]) -> Iterator[str]:
-    """Whether it was executed in one go, and whether nbval has something to compare."""
+    """Whether it was executed from top to bottom, and whether nbval has something to compare."""
     if [cell.execution_count for cell in cells] != list(range(1, len(cells) + 1)):
         yield "was not executed from top to bottom in one go"
     compared = [cell for cell in cells if UNCOMPARED not in tags(cell) and _texts(cell)]
@@ -95,7 +92,7 @@ def execution_problems(cells: Sequence[NotebookNode]) -> Iterator[str]:
 
 
 def output_problems(cells: Sequence[NotebookNode]) -> Iterator[str]:
-    """Paths of somebody's machine, warnings, progress bars."""
+    """Paths of somebody's machine, warnings, remains of progress bars."""
     for number, cell in enumerate(cells, 1):
         texts = "\n".join(_texts(cell))
         if leak := re.search(HOMES, cell.source) or re.search(f"{HOMES}|{ANY_PATH}", texts):
@@ -107,7 +104,7 @@ def output_problems(cells: Sequence[NotebookNode]) -> Iterator[str]:
 
 
 def _texts(cell: NotebookNode) -> list[str]:
-    """What a cell printed and showed, pictures left out."""
+    """What a cell printed and showed, without images."""
     shown = [output.text for output in cell.outputs if output.output_type == "stream"]
     for output in cell.outputs:
         content = {kind: text for kind, text in output.get("data", {}).items() if not kind.startswith("image/")}
@@ -116,7 +113,7 @@ def _texts(cell: NotebookNode) -> list[str]:
 
 
 def size_problems(cells: Sequence[NotebookNode]) -> Iterator[str]:
-    """Too many cells, too long ones."""
+    """Too many cells, or too long cells."""
     if len(cells) > MOST_CELLS:
         yield f"has {len(cells)} code cells, more than {MOST_CELLS}"
     for number, cell in enumerate(cells, 1):
@@ -126,7 +123,7 @@ def size_problems(cells: Sequence[NotebookNode]) -> Iterator[str]:
 
 
 def parameter_problems(cells: Sequence[NotebookNode]) -> Iterator[str]:
-    """One cell of plain values first, each with a comment, each of use in the cells below."""
+    """One cell of plain values first, each with a comment, each used in the cells below."""
     tagged = [cell for cell in cells if "parameters" in tags(cell)]
     if len(tagged) != 1 or tagged[0] is not cells[0]:
         yield "must begin with one code cell tagged 'parameters'"
@@ -142,7 +139,7 @@ def parameter_problems(cells: Sequence[NotebookNode]) -> Iterator[str]:
             yield f"sets in its parameters cell something else than a name to a plain value: {ast.unparse(node)}"
             return
     comments = {
-        token.start[0]: token.line.lstrip().startswith("#")  # line -> the comment has it to itself
+        token.start[0]: token.line.lstrip().startswith("#")  # line -> whether the comment is alone on it
         for token in tokenize.generate_tokens(io.StringIO(source).readline)
         if token.type == tokenize.COMMENT
     }
@@ -153,7 +150,7 @@ def parameter_problems(cells: Sequence[NotebookNode]) -> Iterator[str]:
 
 
 def reference_problems(notebook: NotebookNode, path: Path) -> Iterator[str]:
-    """Links, anchors, and files that prose or code name."""
+    """Links, anchors, and files named in prose or code."""
     text, root = notebook_text.markdown(notebook), repository(path)
     yield from notebook_text.broken_links(text, path)
     yield from notebook_text.missing_files(text, path, root)
@@ -222,7 +219,7 @@ def solution_problems(notebook: NotebookNode, path: Path) -> Iterator[str]:
     )
     for number, cells in answers.items():
         if not any(cell.cell_type == "code" and cell.outputs for cell in cells):
-            yield f"shows no number and no picture for exercise {number}"
+            yield f"shows no number and no image for exercise {number}"
         if not any(
             notebook_text.HEADING.sub("", cell.source).strip() for cell in cells if cell.cell_type == "markdown"
         ):
@@ -235,7 +232,7 @@ def exercises(notebook: NotebookNode) -> list[int]:
 
 
 def _answers(notebook: NotebookNode) -> dict[int, list[NotebookNode]]:
-    """Exercise number -> the cells below its heading, '## 3. ...' or '## Exercise 3 ...', with the heading's own."""
+    """Exercise number -> the cell of its heading, '## 3. ...' or '## Exercise 3 ...', and the cells below it."""
     answers: dict[int, list[NotebookNode]] = {}
     number = None
     for cell in notebook.cells:
@@ -249,7 +246,7 @@ def _answers(notebook: NotebookNode) -> dict[int, list[NotebookNode]]:
 
 
 def _section(text: str, title: str) -> str:
-    """What stands between a heading of the second level and the next one."""
+    """The text between a heading of the second level and the next such heading."""
     below = text.partition(f"\n## {title}")[2].partition("\n")[2]
     return re.split(r"^## ", below, maxsplit=1, flags=re.MULTILINE)[0]
 

@@ -1,4 +1,4 @@
-"""Prose of a notebook or README taken apart: its links, headings, anchors and the files that it names."""
+"""Prose of a notebook or README analysed: its links, headings, anchors and the files that it names."""
 
 import re
 from collections.abc import Iterator
@@ -26,12 +26,12 @@ def markdown(notebook: nbformat.NotebookNode) -> str:
 
 
 def without_blocks(text: str) -> str:
-    """Text without fenced code, in which '#' begins a comment and nothing is a link."""
+    """Text without fenced code, where '#' begins a comment and nothing is a link."""
     return FENCE.sub("", text)
 
 
 def links(text: str) -> list[str]:
-    """Targets of links and images as they are written, in any of Markdown's ways or in HTML."""
+    """Targets of links and images as they are written, in any form of Markdown or in HTML."""
     plain = FORMULA.sub("", CODE_SPAN.sub("", without_blocks(text)))
     found = [target for pattern in (INLINE_LINK, LINK_DEFINITION, HTML_LINK) for target in pattern.findall(plain)]
     return [target.strip("<>") for target in found]
@@ -44,7 +44,7 @@ def named_files(text: str) -> list[str]:
 
 
 def anchors(text: str, notebook: bool) -> set[str]:
-    """What '#...' may point to: Jupyter puts hyphens for spaces; GitHub's Markdown pages also drop case and marks."""
+    """Valid targets of '#...': Jupyter replaces spaces by hyphens; GitHub also drops case and punctuation."""
     headings = [re.sub(r"[*`$]", "", heading) for heading in HEADING.findall(without_blocks(text))]
     if not notebook:
         headings = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
@@ -54,7 +54,7 @@ def anchors(text: str, notebook: bool) -> set[str]:
 
 
 def broken_links(text: str, path: Path) -> Iterator[str]:
-    """A sentence for each link of `path`, whose prose is `text`, that leads nowhere."""
+    """A sentence for each broken link of `path`, whose prose is `text`."""
     for target in links(text):
         file, _, anchor = target.partition("#")
         if target.startswith((*ELSEWHERE, "attachment:")):
@@ -67,7 +67,7 @@ def broken_links(text: str, path: Path) -> Iterator[str]:
 
 
 def missing_files(text: str, path: Path, root: Path) -> Iterator[str]:
-    """A sentence for each file that prose names and that stands neither below `root` nor beside `path`."""
+    """A sentence for each file that prose names and that is neither below `root` nor next to `path`."""
     for name in named_files(text):
         if not any(_there(folder, name) for folder in (path.parent, root)):
             yield f"names {name}, which does not exist"

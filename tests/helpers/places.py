@@ -1,4 +1,4 @@
-"""Where the checkout lies, and the optional folder of real data and weights beside it."""
+"""The folder of the checkout, and the optional folder of real data and weights next to it."""
 
 from pathlib import Path
 

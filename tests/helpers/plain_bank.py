@@ -1,4 +1,4 @@
-"""Points for a bank, and all distances between them by their definition."""
+"""Points for a bank, and all distances between points, by definition."""
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 
 def clusters(n: int, dims: int, spread: float = 0.05, seed: int = 0) -> Tensor:
-    """Points about 40 places in a space of 6 leading directions, far from the origin, like features of a network."""
+    """Points around 40 centres in a subspace of 6 dimensions, far from the origin, like features of a network."""
     generator = torch.Generator().manual_seed(seed)
     places = torch.randn(40, 6, generator=generator) @ torch.randn(6, dims, generator=generator)
     chosen = torch.randint(40, (n,), generator=generator)

@@ -1,4 +1,4 @@
-"""DINOv2's forward pass written out plainly from the papers, over a checkpoint in the official key layout.
+"""DINOv2's forward pass written plainly from the papers, for a checkpoint with the official key layout.
 
 Oquab et al. 2024 (network), Darcet et al. 2024 (registers). One image at a time, no fused kernel; the bicubic
 resampling of the position embedding is stated as a matrix of cubic-convolution weights (Keys 1981) per axis.
@@ -13,7 +13,7 @@ NATIVE = 37  # patches per side in pre-training: 518 / 14
 
 
 def random_checkpoint(dim: int = 384, depth: int = 12, registers: int = 0, seed: int = 0) -> dict[str, Tensor]:
-    """Random weights under the official names, so strong that every part of the network shows in the result."""
+    """Random weights under the official names, large enough that every part of the network affects the result."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int, scale: float, mean: float = 0.0) -> Tensor:
@@ -57,7 +57,7 @@ def resampling_matrix(have: int, want: int, scale: float, antialias: bool) -> Te
     """(want, have) weights of one axis: half-pixel centres, sample i of the result at (i + 0.5) / scale - 0.5.
 
     Without antialias: a = -0.75, four neighbours, those outside take the edge's value. With it: a = -0.5, the kernel is
-    stretched by 1 / scale when shrinking, neighbours outside are left out and the weights brought to sum 1.
+    stretched by 1 / scale when shrinking, neighbours outside are left out and the weights are scaled to sum to 1.
     """
     matrix = torch.zeros(want, have, dtype=torch.float64)
     for i in range(want):
@@ -101,7 +101,7 @@ def swiglu(x: Tensor, w12: Tensor, b12: Tensor, w3: Tensor, b3: Tensor) -> Tenso
 def patch_tokens(state: dict[str, Tensor], image: Tensor, heads: int = 6, head_dim: int = 64) -> dict[str, Tensor]:
     """Patch tokens of one normalised (3, H, W) image: {"block<n>": (C, h, w), ..., "norm": (C, h, w)}."""
     registers = state.get("register_tokens", torch.zeros(1, 0, heads * head_dim))[0]
-    # Published so: the networks with registers dropped the offset and took antialiasing.
+    # As published: the networks with registers have no offset, and antialiasing instead.
     rule = {"offset": 0.0, "antialias": True} if len(registers) else {"offset": 0.1, "antialias": False}
     rows, columns = image.shape[1] // 14, image.shape[2] // 14
     cut = image.reshape(3, rows, 14, columns, 14).permute(1, 3, 0, 2, 4).reshape(rows * columns, 3 * 14 * 14)

@@ -1,4 +1,4 @@
-"""The metrics, stated plainly and slowly: one loop over all distinct thresholds."""
+"""The metrics in plain, slow form: one loop over all distinct thresholds."""
 
 import numpy as np
 
@@ -32,7 +32,7 @@ def plain_f1max(labels, scores):
 
 
 def plain_components(mask):
-    """Sets of pixels that hang together over 8 neighbours, by flooding."""
+    """Connected components over 8 neighbours, by flood fill: sets of pixels."""
     left = {(int(r), int(c)) for r, c in np.argwhere(mask)}
     while left:
         edge = [left.pop()]
@@ -58,7 +58,7 @@ def plain_aupro(maps, masks, limit=0.3):
     for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
         if x1 <= limit:
             area += (x1 - x0) * (y0 + y1) / 2
-        else:  # the last piece ends at the limit itself
+        else:  # the last segment ends at the limit itself
             y_limit = y0 + (y1 - y0) * (limit - x0) / (x1 - x0)
             area += (limit - x0) * (y0 + y_limit) / 2
             break

@@ -1,4 +1,4 @@
-"""Pictures, maps and rows to draw, an example of every public figure, and ways to look into one."""
+"""Images, maps and rows to plot, an example of every public figure, and functions that inspect a figure."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""A small honest chapter with its solutions, for tests that plant faults."""
+"""A small valid chapter with its solutions, for tests that insert faults."""
 
 from pathlib import Path
 
@@ -63,14 +63,14 @@ def text(source: str) -> NotebookNode:
 
 
 def write(path: Path, cells: list[NotebookNode]) -> Path:
-    """Write a notebook that was not executed yet."""
+    """Write a notebook that has not been executed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
     return path
 
 
 def chapter() -> list[NotebookNode]:
-    """Cells of a chapter that breaks no rule once it is executed."""
+    """Cells of a chapter that breaks no rule after its execution."""
     return [
         text(HEAD),
         code(PARAMETERS, "parameters"),
@@ -93,7 +93,7 @@ def solutions() -> list[NotebookNode]:
 
 
 def repository(root: Path) -> Path:
-    """A folder that holds both, not executed, and the one file that they name. Returns the chapter's path."""
+    """A folder with both notebooks, not executed, and the one file that they name. Returns the chapter's path."""
     (root / "adlib").mkdir(parents=True)
     (root / "adlib/addition.py").write_text("")
     write(root / "notebooks/solutions" / NAME, solutions())

@@ -1,4 +1,4 @@
-"""A server on this computer that breaks off, lies and refuses, as a test asks it to."""
+"""A local server that breaks connections, lies and refuses, as a test asks."""
 
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -6,14 +6,14 @@ CONTENT = bytes(range(256)) * 4000  # about 1 MB
 
 
 class Server(ThreadingHTTPServer):
-    """Serves CONTENT at any path; the attributes say how it misbehaves."""
+    """Serves CONTENT at any path; the attributes set how it misbehaves."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests: list[str | None] = []  # the Range of each request
         self.break_after = 0  # bytes until the connection ends, in the first `breaks` requests
         self.breaks = 0
-        self.ranges = True  # whether it knows how to resume
+        self.ranges = True  # whether it supports resuming
         self.status = 200
         self.content = CONTENT
 

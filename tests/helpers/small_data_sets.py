@@ -1,4 +1,4 @@
-"""A small data set of noise that has everything, to be spoilt."""
+"""A small, complete data set of noise, for tests that damage it."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def picture(path: Path, size: tuple[int, int] = (20, 16), high: int = 256, kind=
 
 
 def whole(root: Path) -> Path:
-    """A small data set that has everything."""
+    """A small data set with good and defective images and masks."""
     for i in range(6):
         picture(root / f"nut/train/good/{i}.png")
     for i in range(3):

@@ -1,9 +1,9 @@
-"""A script: commands on a disk that fills up in between; prints what each of them said and left, as JSON.
+"""A script: commands on a disk that fills up in between; prints the output and files of each command, as JSON.
 
-    unshare -Urm python small_disk.py mount DISK STEPS     a real disk, of 8 MB, seen by this process alone
-    python small_disk.py limit DISK STEPS                  a folder in which no file may grow beyond a few bytes
+    unshare -Urm python small_disk.py mount DISK STEPS     a real disk of 8 MB, visible only to this process
+    python small_disk.py limit DISK STEPS                  a folder where no file may exceed a few bytes
 
-STEPS: JSON list of argument lists, and of the words "fill" and "free".
+STEPS: JSON list of argument lists and of the words "fill" and "free".
 """
 
 import contextlib
@@ -17,11 +17,11 @@ from pathlib import Path
 from adlib.cli import main
 
 SIZE = "8m"
-LARGEST_FILE = 100  # bytes, where files are limited
+LARGEST_FILE = 100  # bytes, in the mode "limit"
 
 
 def fill(kind: str, disk: Path) -> None:
-    """Leave no room for another byte."""
+    """Fill the disk to the last byte, or limit the size of files."""
     if kind == "limit":
         resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, resource.RLIM_INFINITY))
         return
@@ -50,12 +50,12 @@ if __name__ == "__main__":
     kind, disk = sys.argv[1], Path(sys.argv[2])
     if kind == "mount":
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(disk)], check=True)
-    said = []
+    results = []
     for step in json.loads(sys.argv[3]):
         if step in ("fill", "free"):
             {"fill": fill, "free": free}[step](kind, disk)
             continue
         code, out, err = call(step)
         files = {str(p.relative_to(disk)): p.stat().st_mtime_ns for p in disk.rglob("*") if p.is_file()}
-        said.append({"code": code, "out": out, "err": err, "files": files})
-    json.dump(said, sys.stdout)
+        results.append({"code": code, "out": out, "err": err, "files": files})
+    json.dump(results, sys.stdout)

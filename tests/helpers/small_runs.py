@@ -1,4 +1,4 @@
-"""Options of runs that take a moment, and the paths of samples."""
+"""Options of fast runs, and the paths of samples."""
 
 SMALL = {"resize": 64}
 DINO = SMALL | {"rotate": False, "mask": "never"}

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def texture(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """Grey noise, smoothed a little, (height, width, 3) uint8."""
+    """Slightly smoothed grey noise, (height, width, 3) uint8."""
     noise = np.random.default_rng(seed).normal(size=(height + 2, width + 2))
     smooth = sum(noise[i : i + height, j : j + width] for i in range(3) for j in range(3)) / 3
     return np.repeat((127 + 18 * smooth).clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)

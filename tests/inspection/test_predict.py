@@ -158,5 +158,5 @@ def test_limits_of_the_overlays_are_those_of_good_images(model):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
 def test_a_row_that_does_not_fit_on_the_disk():
-    with pytest.raises(InputError, match="what is done stays"), module._table(Path("/dev/full")) as write_row:
+    with pytest.raises(InputError, match="finished images are kept"), module._table(Path("/dev/full")) as write_row:
         write_row(dict.fromkeys(COLUMNS, "x"))

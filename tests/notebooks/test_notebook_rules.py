@@ -189,7 +189,7 @@ def test_planted_faults_are_found(planted, change, sentence):
         (prose("## 4. More", "## 5. More"), "solves exercise 5, which"),
         (prose("## 4. More", "## Exercise 4: more"), None),
         (prose("So it is.", ""), "no answer in words for exercise 2"),
-        (lambda notebook: notebook.cells.pop(-2), "no number and no picture for exercise 4"),
+        (lambda notebook: notebook.cells.pop(-2), "no number and no image for exercise 4"),
         (shuffle_counts, "top to bottom"),
     ],
 )

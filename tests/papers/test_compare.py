@@ -83,16 +83,16 @@ def test_each_difference_of_protocol_is_said():
     assert set(differences(setup, theirs, "pixel_auroc")) == {
         "EfficientNet-Lite0 instead of WideResNet-50-2",
         "layers blocks2",
-        "both sides resized instead of the shorter one",
+        "both sides resized instead of the shorter side",
         "resized to 320 px instead of 256",
         "no crop instead of crop 224",
         "plain mean of a window instead of the code's two adaptive poolings",
-        "plain distances instead of squared ones",
+        "Euclidean distances instead of squared distances",
         "eq. 7 with b = 9 instead of off",
         "coreset 1% instead of 25%",
-        "exact greedy coreset instead of the approximate one",
+        "exact greedy coreset instead of approximate greedy",
         "window 5 x 5 instead of 3 x 3",
-        "2 nearest instead of 1",
+        "2 nearest neighbours instead of 1",
         "image score from the highest 1% of patches instead of the highest patch",
         "sigma 2 instead of 4",
         "maps compared in original pixels instead of in the network's crop",
@@ -119,9 +119,7 @@ def test_the_nearest_protocol_stands_beside_and_the_others_are_counted():
 def test_of_other_data_it_is_said_what_ours_is():
     run = result("mtd", dataset="mtd", backbone="resnet18")
     row = row_of(comparison("patchcore", [run]), variant="IM-IAD", dataset="mtd")
-    assert row["differs"].endswith(
-        "beside the number; ours: ResNet-18 at 256 px; another split, since none is published"
-    )
+    assert row["differs"].endswith("not stated; ours: ResNet-18 at 256 px; another split, since none is published")
     assert row["like_for_like"]
 
 
@@ -156,7 +154,7 @@ def test_turning_only_where_parts_lie_turned_is_one_protocol():
     (some,) = setups([run("bottle", False), run("screw", True), run("hazelnut", True)], "anomalydino")
     assert some.turned == "some" and some.categories == ("bottle", "hazelnut", "screw")
     assert differences(some, setting("AnomalyDINO", "dinov2_vits14 448px agnostic"), "image_auroc") == [
-        "references not turned everywhere"
+        "references not rotated in every category"
     ]
     (everywhere,) = setups([run("bottle", True), run("screw", True)], "anomalydino")
     assert everywhere.turned == "all"

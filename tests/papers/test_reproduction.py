@@ -87,7 +87,7 @@ def test_bad_data_is_refused_before_anything_is_run(toy_root, tmp_path):
 def test_anomalydino_runs_resumes_and_cleans_up(toy_root, tmp_path):
     wanted = job(toy_root, tmp_path)
     dataset, lines = check_data(wanted, show_progress=False)
-    assert lines == [f"{toy_root.name} is neither MVTec AD nor VisA: no published number stands beside its rows."]
+    assert lines == [f"{toy_root.name} is neither MVTec AD nor VisA: there are no published numbers for its rows."]
     protocols = reproduce(wanted, dataset, show_progress=False)
     store = ResultStore(wanted.results)
     assert [(p.shots, p.seed) for p in protocols] == [(2, 0), (2, 1), (1, 0), (1, 1)]

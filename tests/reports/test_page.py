@@ -24,7 +24,7 @@ def test_everything_a_reader_needs_is_on_it(page, weld):
         "Worst mistakes",
         "Recall of each kind of defect",
         "accuracy at the threshold",
-        "What accuracy hides",
+        "Accuracy for comparison",
         "Guarantee (split conformal)",
         "Protocol",
         "Versions",
