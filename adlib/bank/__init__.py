@@ -1,4 +1,4 @@
-"""The bank of good patches: exact nearest neighbours in it, and the coresets that thin it."""
+"""The bank of good patches: exact nearest-neighbour search and coresets."""
 
 from adlib.bank.coreset import (
     approximate_greedy_coreset,

@@ -1,35 +1,36 @@
-"""Farthest-first traversal with nearly all distances left out: the fast way to `coreset.plain_greedy_coreset`.
+"""Farthest-first traversal that skips nearly all distances: the fast form of `coreset.plain_greedy_coreset`.
 
-Distances only shrink while centres are added; two tests say where a new centre can shrink none, and the lazy pool says
-which centres come next before the N points are looked at again. Symbols, points being counted from their mean:
+Distances only shrink while centres are added; two tests find the points whose distance a new centre cannot shrink, and
+the lazy pool gives the next centres without a pass over the N points. Symbols, with points relative to their mean:
 
     x        a point; `half_lengths` holds |x|^2 / 2
     c        a new centre; `reach` is the largest |c|
     d        distance of x to its nearest centre so far; `squared` holds d^2
-    u, r     x = B u + r: coordinates u on orthonormal axes B (D, w), and the rest r, at right angles to all of them
+    u, r     x = B u + r: coordinates u on orthonormal axes B (D, w), and the residual r, orthogonal to all of them
     s(x)     (u, |r|), the sketch of x, w + 1 numbers; |s(x)| = |x|
-    error    bound on the rounding of a product x.c, as a share of (|x| + |c|)^2 (`product_error`)
+    error    bound on the rounding of a product x.c, relative to (|x| + |c|)^2 (`product_error`)
 
-The tests. A centre matters to a point only where |x - c|^2 < d^2. Both sides less |x|^2, and halved:
+The tests. A centre matters to a point only where |x - c|^2 < d^2. Subtracting |x|^2 from both sides and halving gives:
 
     |c|^2/2 - x.c     <  d^2/2 - |x|^2/2                                                                            (1)
     |c|^2/2 - s(x).s(c)  <  d^2/2 - |x|^2/2                                                                         (2)
 
-(2) follows from (1): by Cauchy and Schwarz r_x.r_c <= |r_x| |r_c|, so x.c <= s(x).s(c). The right side belongs to the
-point alone, the left is an entry of one matrix product, for (2) of w + 1 columns in place of D. What fails (2) is left
-out, what passes goes through (1), and what passes both is computed directly.
+(2) follows from (1): by Cauchy and Schwarz r_x.r_c <= |r_x| |r_c|, so x.c <= s(x).s(c). The right side depends on the
+point alone, the left is an entry of one matrix product, for (2) of w + 1 columns instead of D. Pairs that fail (2) are
+skipped, pairs that pass it are tested by (1), and distances of pairs that pass both are computed directly.
 
-Rounding. What is computed passes wherever the exact values do, because the right side is raised by
+Rounding. The computed values pass a test wherever the exact values do, because the right side is raised by
 
     rounding = error (|x| + reach + |mean|)^2 + tiny.
 
-|mean| is there because (1) multiplies the points as they are: with X = x + mean, |c|^2/2 - x.c is
-(|c|^2/2 + mean.c) - X.c. tiny is there because squares of tiny values vanish. The coordinates u were rounded before
-they are multiplied, each by up to error |x|, so that a sketch is off by sqrt(w) error |x|: (2) takes
-d + sqrt(w) error (|x| + reach) for d.
+The term |mean| is needed because (1) multiplies uncentred points: with X = x + mean, |c|^2/2 - x.c is
+(|c|^2/2 + mean.c) - X.c. The term tiny is needed because squares of tiny values underflow. The coordinates u are
+rounded before they are multiplied, each by up to error |x|, so a sketch has an error of sqrt(w) error |x|: (2) uses
+d + sqrt(w) error (|x| + reach) instead of d.
 
-The lazy pool. The P farthest points are taken aside; `outside` is the largest d^2 of all others. Distances only
-shrink, so a member of the pool with d^2 >= outside is the farthest point of all, whatever has happened outside.
+The lazy pool. The pool holds the P farthest points; `outside` is the largest d^2 of all other points. Distances only
+shrink, so the farthest member of the pool, if its d^2 >= outside, is the farthest of all points, whatever changed
+outside.
 """
 
 import math
@@ -42,29 +43,32 @@ from torch import Tensor
 
 from adlib.bank.distances import direct_squared_distances, product_error, squared_distances_to
 
-ROWS = 2048  # points a product on a CPU: their products with the new centres stay in the cache
-BLOCK = 16 * ROWS  # points whose limits are made, and whose changes are carried out, together
+ROWS = 2048  # points per product on a CPU: their products with the new centres stay in the cache
+BLOCK = 16 * ROWS  # points whose limits are computed, and whose distances are updated, together
 
 SKETCH_SHARE = 10  # the sketch takes a tenth of the memory of the points
-LEAST_SKETCH = 3  # columns; with fewer the sketch says next to nothing
-SAMPLE = 8192  # points, at least, whose principal axes the sketch takes: enough for axes, few enough to cost little
-LOOSE = 0.6  # where more of the first points pass the sketch, multiplying sketches costs more than it spares
+LEAST_SKETCH = 3  # columns; with fewer the sketch excludes almost nothing
+SAMPLE = 8192  # minimal number of points for the sketch's principal axes: enough for axes, few enough to be cheap
+LOOSE = 0.6  # if a larger fraction of the first points pass the sketch, it costs more than it saves
 
-SMALLEST_POOL, LARGEST_POOL = 32, 512  # a pool's P x P distances are made every round: 2 MB at most
-POOL_SHARE = 16  # nor is the pool more than a sixteenth of the points: sorting out more is no saving
-MOST_PICKS = 128  # centres a round; more would drive their products out of the cache
-GROWS_ABOVE = 32  # a pool doubles where more than 1/32 of it was certain: of 20 equal points it can give one
-SHRINKS_BELOW = 64  # and halves where less than 1/64 was
-UNCERTAIN = 2.0**-26  # of a pool's largest |x|^2: float64 products of D values are off by some D 2^-53 of it
+SMALLEST_POOL, LARGEST_POOL = 32, 512  # a pool's P x P distances are computed every round: at most 2 MB
+POOL_SHARE = 16  # the pool is at most a sixteenth of the points: a larger pool saves nothing
+MOST_PICKS = 128  # centres per round; the products of more would not fit in the cache
+GROWS_ABOVE = 32  # a pool doubles if more than 1/32 of it was certain: of 20 equal points only one is
+SHRINKS_BELOW = 64  # and halves if less than 1/64 was
+UNCERTAIN = 2.0**-26  # of a pool's largest |x|^2: float64 products of D values have an error of about D 2^-53 of it
 
-DIRECT_ABOVE = 0.2  # computed for all points, a pair costs about a fifth of what it costs when sought out first
+DIRECT_ABOVE = 0.2  # computed for all points, a pair costs about a fifth of a pair that is searched for first
 
 
 def farthest_first(points: Tensor, squared: Tensor, size: int, bar, first: Tensor | None = None) -> Tensor:
-    """Pick the farthest point until there are `size`: (size,) int64 indices, in the order picked.
+    """Pick the farthest point `size` times: (size,) int64 indices, in the order picked.
 
-    points: (N, D) float32 or float64, finite; squared: (N,) float64 squared distances to start from, changed in place,
-    -1 marks picks; bar: told of every pick; first: (1,) int64, the first centre, None for the farthest.
+    points: (N, D) float32 or float64, finite.
+    squared: (N,) float64 squared distances to start from, changed in place; -1 marks picks.
+    size: number of picks.
+    bar: progress bar, updated by the number of picks.
+    first: (1,) int64, the first centre, None for the farthest.
     """
     cover = Cover(points, squared)
     picked = [] if first is None else [first]
@@ -76,7 +80,7 @@ def farthest_first(points: Tensor, squared: Tensor, size: int, bar, first: Tenso
         new, pooled = certain_picks(points, squared, pool, min(size - count, MOST_PICKS))
         if len(new):
             cover.add(new)
-        else:  # only duplicates of what is picked are left: any order is a greedy one
+        else:  # only duplicates of picked points are left: any order is greedy
             new = (squared >= 0).nonzero().squeeze(1)[: size - count]
             squared[new] = -1
         picked.append(new)
@@ -87,7 +91,7 @@ def farthest_first(points: Tensor, squared: Tensor, size: int, bar, first: Tenso
 
 
 def _next_pool(pool: int, picks: int, pooled: int, n: int) -> int:
-    """Size of the next pool of `n` points, where the last one, of `pooled` points, was sure of so many `picks`."""
+    """Size of the next pool for `n` points, after a pool of `pooled` points gave `picks` certain picks."""
     if picks * GROWS_ABOVE > pooled:
         return min(2 * pool, LARGEST_POOL, max(SMALLEST_POOL, n // POOL_SHARE))
     if picks * SHRINKS_BELOW < pooled:
@@ -96,26 +100,27 @@ def _next_pool(pool: int, picks: int, pooled: int, n: int) -> int:
 
 
 def certain_picks(points: Tensor, squared: Tensor, pool: int, limit: int) -> tuple[Tensor, int]:
-    """The next centres that are certain from the `pool` farthest points alone: (m,) int64, m <= limit; the pool's size.
+    """The next centres that are certain from the `pool` farthest points alone, and the pool's size.
 
-    The first is always certain; none is returned where the largest distance is 0.
+    The first is always certain; there are none if the largest distance is 0. Returns (m,) int64, m <= limit, and the
+    size.
     """
     members, values, outside = _farthest(squared, pool)
     between, largest = _squared_between(points[members])
-    # Where the product's rounding could decide, the next round decides, by distances that were computed directly.
+    # Where rounding of the product could decide, the next round decides, by directly computed distances.
     certain = max(outside, largest * UNCERTAIN)
-    # The picks follow one another and each is tiny, so they are made on the host, whatever the device.
+    # The picks are sequential and each is tiny, so they are computed on the CPU, whatever the device.
     picks = _traverse(values.cpu().numpy().copy(), between.cpu().numpy(), certain, limit)
     return members[torch.tensor(picks, dtype=torch.int64, device=members.device)], len(members)
 
 
 def _farthest(squared: Tensor, pool: int) -> tuple[Tensor, Tensor, float]:
-    """The farthest points (P,), ascending, their squared distances (P,), and the largest one outside; -1 for none."""
+    """Indices of the farthest points (P,), ascending, their d^2 (P,), and the largest d^2 outside, -1 if none."""
     values, members = squared.topk(min(pool + 1, len(squared)))
     outside = -1.0
     if len(members) > pool:
         values, members, outside = values[:pool], members[:pool], float(values[pool])
-    members, order = members.sort()  # of equally far points the plain algorithm takes the first
+    members, order = members.sort()  # of equally far points the plain algorithm picks the first
     return members, values[order], outside
 
 
@@ -129,10 +134,12 @@ def _squared_between(members: Tensor) -> tuple[Tensor, float]:
 
 
 def _traverse(left: np.ndarray, between: np.ndarray, certain: float, limit: int) -> list[int]:
-    """The plain algorithm on the pool, while its farthest member is certain: at most `limit` of its indices.
+    """The plain algorithm on the pool, while its farthest member is certain: at most `limit` indices into the pool.
 
-    left: (P,) squared distances to the nearest centre, changed in place; between: (P, P). The first pick is the
-    farthest point of all without further proof.
+    The first pick is always the farthest of all points.
+
+    left: (P,) squared distances to the nearest centre, changed in place.
+    between: (P, P) squared distances within the pool.
     """
     picks: list[int] = []
     best = int(left.argmax())
@@ -147,18 +154,19 @@ def _traverse(left: np.ndarray, between: np.ndarray, certain: float, limit: int)
 
 
 class _Centres(NamedTuple):
-    """m new centres, ready for both tests."""
+    """m new centres, prepared for both tests."""
 
-    centred: Tensor  # (m, D), less the mean of all points
+    centred: Tensor  # (m, D), minus the mean of all points
     shifted: Tensor  # (m,) |c|^2/2 + mean.c
     reach: Tensor  # () the largest |c|
     sketch: Tensor | None  # (m, w + 2): -s(c), then |c|^2/2
 
 
 class Cover:
-    """Keeps `squared`, each point's squared distance to its nearest centre, right while centres are added.
+    """Updates `squared`, each point's squared distance to its nearest centre, while centres are added.
 
-    points: (N, D) floats; squared: (N,) float64, changed in place; -1 marks the centres.
+    points: (N, D) floats.
+    squared: (N,) float64, changed in place; -1 marks the centres.
     """
 
     def __init__(self, points: Tensor, squared: Tensor) -> None:
@@ -166,21 +174,21 @@ class Cover:
         n, dims = points.shape
         self.rows = ROWS if points.device.type == "cpu" else BLOCK
         self.error = product_error(points)
-        self.changes = 1.0  # distances changed by one new centre in the last round, as a share of the points
+        self.changes = 1.0  # fraction of the distances changed by one new centre in the last round
         self.mean = points.mean(0)
         self.mean_length = torch.linalg.vector_norm(self.mean)
         columns = dims // SKETCH_SHARE
         self.sketch_error = points.new_tensor(self.error * math.sqrt(max(columns, 1)))
-        # One more column, of ones: half a centre's squared length then joins the product for nothing.
+        # One more column, of ones: the product then includes half a centre's squared length at no cost.
         self.sketch = points.new_ones(n, columns + 1) if columns >= LEAST_SKETCH else None
-        # Made once: temporary tensors of ever other sizes would leave holes in the heap.
+        # Allocated once: temporary tensors of varying sizes would fragment the heap.
         self.products = points.new_empty(min(n, self.rows) * MOST_PICKS)
         self.chosen = points.new_empty(min(n, self.rows), dims)
         self.half_lengths = points.new_empty(n)
         self._measure(None if self.sketch is None else self._principal_axes(columns - 1))
 
     def _measure(self, axes: Tensor | None) -> None:
-        """Fill half the squared lengths and, on axes (D, w), the sketches."""
+        """Fill `half_lengths` and, given axes (D, w), the sketches."""
         for part in _slices(0, len(self.points), self.rows):
             centred = torch.sub(self.points[part], self.mean, out=self.chosen[: part.stop - part.start])
             self.half_lengths[part] = torch.linalg.vecdot(centred, centred) / 2
@@ -190,7 +198,7 @@ class Cover:
                 self.sketch[part, -2] = torch.addmm(centred, coordinates, axes.T, alpha=-1).norm(dim=1)
 
     def _principal_axes(self, count: int) -> Tensor:
-        """(D, count) orthonormal columns. Every choice is exact; a sample's principal axes make the bound tight."""
+        """(D, count) orthonormal columns. Any choice is exact; a sample's principal axes make the bound tight."""
         step = max(1, len(self.points) // SAMPLE)
         scatter = self.points.new_zeros(self.points.shape[1], self.points.shape[1])
         for part in self.points[::step].split(self.rows):
@@ -205,7 +213,7 @@ class Cover:
         self.squared[new] = -1
 
     def _add_directly(self, new: Tensor) -> float:
-        """All distances to all new centres; how many were changed."""
+        """Compute all distances to all new centres; returns the number of changed distances."""
         changed = 0
         for index in new:
             distances = squared_distances_to(self.points, self.points[index])
@@ -214,7 +222,7 @@ class Cover:
         return float(changed)
 
     def _add_where_it_matters(self, new: Tensor) -> float:
-        """The distances of the candidates alone; how many there were."""
+        """Compute the distances of the candidates only; returns the number of candidates."""
         changed, centres = 0, self.points[new]
         for rows, columns in self._candidates(new):
             distances = direct_squared_distances(self.points, rows, centres, columns)
@@ -223,11 +231,11 @@ class Cover:
         return float(changed)
 
     def _candidates(self, new: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pairs (point, column of `new`) that hold all new nearest centres: two (pairs,) int64 tensors a block."""
+        """Pairs (point, column of `new`) that include all new nearest centres: two (pairs,) int64 tensors per block."""
         centres, sketched = self._centres(new), self.sketch is not None
         for block in _slices(0, len(self.points), BLOCK):
             limits, roundings = self._limits(block, centres.reach)
-            found = []
+            pairs = []
             for part in _slices(block.start, block.stop, self.rows):
                 inside, rows = slice(part.start - block.start, part.stop - block.start), None
                 limit, rounding = limits[inside], roundings[inside]
@@ -236,11 +244,11 @@ class Cover:
                     if not len(rows):
                         continue
                     if part.start == 0 and len(rows) > LOOSE * len(limit):
-                        sketched = False  # the bound is loose (early, or noise), so this round goes without it
+                        sketched = False  # the bound is loose (early, or noise): this round skips it
                     limit, rounding = limit[rows], rounding[rows]
-                found.append(self._pass_product(part, rows, centres, limit, rounding))
-            if found:
-                points, columns = zip(*found, strict=True)
+                pairs.append(self._pass_product(part, rows, centres, limit, rounding))
+            if pairs:
+                points, columns = zip(*pairs, strict=True)
                 yield torch.cat(points), torch.cat(columns)
 
     def _centres(self, new: Tensor) -> _Centres:
@@ -253,9 +261,9 @@ class Cover:
         return _Centres(centred, half + centred @ self.mean, (2 * half.max()).sqrt(), sketch)
 
     def _limits(self, block: slice, reach: Tensor) -> tuple[Tensor, Tensor]:
-        """Right sides of (1) and (2), raised by their roundings, and these roundings: (n,) each, a point of the block.
+        """Right sides of (1) and (2), raised by their roundings, and these roundings: (n,) each, for a block's points.
 
-        For both tests d is taken a little larger, by the error of the sketches.
+        For both tests d is increased by the error of the sketches.
         """
         half = self.half_lengths[block]
         distance = self.squared[block].clamp(min=0).sqrt_().to(half.dtype)
@@ -276,8 +284,10 @@ class Cover:
     ) -> tuple[Tensor, Tensor]:
         """Pairs (point, column of `centres`) that (1) keeps: two (pairs,) int64 tensors.
 
-        rows: (n,) int64 within `part`, None for all of it; limit, rounding: (n,). Of the centres that a point may come
-        to it keeps those as near as the nearest, each up to a rounding: the nearest is among them.
+        For each point only the centres as near as the nearest, up to rounding, are kept: the nearest is among them.
+
+        rows: (n,) int64 within `part`, None for all rows.
+        limit, rounding: (n,).
         """
         points = self.points[part]
         if rows is not None:

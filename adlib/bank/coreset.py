@@ -1,7 +1,7 @@
-"""Coresets: the few patches that stand for a whole bank (PatchCore, Roth et al. 2022, algorithm 1; chapter 06).
+"""Coresets: a few patches that represent a whole bank (PatchCore, Roth et al. 2022, algorithm 1; chapter 06).
 
 Greedy k-center (Gonzalez 1985, 'farthest-first traversal'): the next centre is the point farthest from all centres.
-`plain_greedy_coreset` is the algorithm; `greedy_coreset` picks the same centres by the machine in `_farthest_first.py`.
+`plain_greedy_coreset` is the algorithm; `greedy_coreset` picks the same centres faster, see `_farthest_first.py`.
 """
 
 import math
@@ -16,46 +16,54 @@ from adlib.bank.neighbours import nearest
 from adlib.errors import InputError
 from adlib.progress import progress
 
-LARGEST = 1e15  # float32 holds the squares of such values, and their sums
+LARGEST = 1e15  # float32 can represent the squares of such values, and their sums
 
 
 def plain_greedy_coreset(points: Tensor, first: int, size: int) -> Tensor:
-    """Farthest-first traversal as it is defined, in N x size distances: (size,) int64 indices, in the order picked.
+    """Farthest-first traversal by its definition, in N x size distances: (size,) int64 indices, in the order picked.
 
-    points: (N, D) finite floats; first: index of the first centre; size: 1 to N.
+    points: (N, D) finite floats.
+    first: index of the first centre.
+    size: number of picks, 1 to N.
     """
     points, picked = points.double(), [first]
     to_nearest = torch.full((len(points),), torch.inf, dtype=torch.float64, device=points.device)
     while len(picked) < size:
         to_newest = (points - points[picked[-1]]).square().sum(1)
         to_nearest = torch.minimum(to_nearest, to_newest)
-        to_nearest[picked] = -1  # no point twice, though others may be equal to it
+        to_nearest[picked] = -1  # no point twice, even if others equal it
         picked.append(int(to_nearest.argmax()))
     return torch.tensor(picked, device=points.device)
 
 
 def coreset_size(n: int, share: float) -> int:
-    """How many of `n` patches a coreset of `share` keeps: int(n * share), at least 1.
+    """Number of patches that a coreset keeps: int(n * share), at least 1.
 
-    share: 0 < share <= 1. Raises InputError for any other share or n < 1.
+    n: patches to choose from.
+    share: fraction to keep, 0 < share <= 1.
+    Raises InputError for any other share and for n < 1.
     """
     if not 0 < share <= 1:
-        raise InputError(f"The share of patches a coreset keeps must lie in (0, 1], not {share}.")
+        raise InputError(f"The fraction of patches in a coreset must be in (0, 1], not {share}.")
     if n < 1:
         raise InputError(f"A coreset needs at least one patch to choose from, not {n}.")
     return max(1, int(n * share))
 
 
 def random_coreset(n: int, size: int, seed: int = 0) -> Tensor:
-    """`size` different indices below `n`, equally likely: (size,) int64. Raises InputError unless 1 <= size <= n."""
+    """A random choice without replacement of `size` indices below `n`: (size,) int64.
+
+    Raises InputError unless 1 <= size <= n.
+    """
     _check_size(n, size)
     return torch.randperm(n, generator=torch.Generator().manual_seed(seed))[:size]
 
 
 def covering_radius(points: Tensor, chosen_indices: Tensor) -> float:
-    """Largest Euclidean distance of a point to its nearest chosen one: what k-center makes small, >= 0.
+    """Largest Euclidean distance of a point to its nearest chosen point, >= 0: the objective of k-center.
 
-    points: (N, D); chosen_indices: (k,) int64.
+    points: (N, D) finite floats.
+    chosen_indices: (k,) int64.
     """
     return float(nearest(points, points[chosen_indices])[0].max())
 
@@ -63,15 +71,18 @@ def covering_radius(points: Tensor, chosen_indices: Tensor) -> float:
 def greedy_coreset(points: Tensor, size: int, seed: int = 0, show_progress: bool = True) -> Tensor:
     """Exact greedy k-center in full dimension: (size,) int64 indices, in the order picked, on the points' device.
 
-    points: (N, D) floats, finite, |value| < 1e15; distances are Euclidean and compared in float64.
-    seed: draws the first centre. Raises InputError for bad points or unless 1 <= size <= N.
-    Extra memory: a tenth of float32 points, 16 bytes a point, and a workspace of some megabytes.
-
-    It is fast because nearly all distances are never computed, and exact because each of them is proved needless
-    (`_farthest_first.py`): many centres are certain before the N points are looked at again, and a small matrix product
-    finds the points that a new centre may concern.
+    It is fast because nearly all distances are skipped, and exact because each skipped distance is proved irrelevant
+    (`_farthest_first.py`): many centres are certain without a pass over the N points, and a small matrix product finds
+    the points that a new centre may affect.
     The order is that of `plain_greedy_coreset`, wherever two distances differ by more than float64 rounding.
-    Among equal points the order is free; a point is picked once, its duplicates only after every other point.
+    Among equal points the order is arbitrary; a point is picked once, its duplicates only after every other point.
+    Distances are Euclidean and compared in float64. Extra memory: a tenth of float32 points, 16 bytes per point, and a
+    workspace of some megabytes.
+
+    points: (N, D) floats, finite, |value| < 1e15.
+    size: number of picks.
+    seed: of the random first centre.
+    Raises InputError for invalid points, and unless 1 <= size <= N.
     """
     points = _checked_points(points, size)
     first = torch.randint(len(points), (1,), generator=torch.Generator().manual_seed(seed)).to(points.device)
@@ -88,14 +99,21 @@ def approximate_greedy_coreset(
     starts: int = 10,
     show_progress: bool = True,
 ) -> Tensor:
-    """The coreset of PatchCore's official code, as a procedure: (size,) int64 indices, in the order picked.
+    """The coreset algorithm of PatchCore's official code: (size,) int64 indices, in the order picked.
 
-    points: (N, D) floats, finite. Where D is larger they are projected to `projection_dims` values by a random matrix
-    of uniform weights. A point's first distance is the MEAN of its distances to `starts` random points, none of which
-    is itself chosen; then, as in `greedy_coreset`, the farthest point is picked `size` times and distances shrink.
-    It differs from exact greedy twice: the projection disturbs all distances, and the mean is no distance to anything
-    in the coreset, so a point may stay far from every centre because its mean was small.
-    Raises InputError as `greedy_coreset` does. Extra memory: the projected points.
+    If D is larger than `projection_dims`, the points are projected by a random matrix of uniform weights. A point's
+    first distance is the MEAN of its distances to `starts` random points, none of which is thereby chosen; then, as in
+    `greedy_coreset`, the farthest point is picked `size` times and distances shrink.
+    It differs from exact greedy in two ways: the projection distorts all distances, and the mean is not a distance to
+    any point of the coreset, so a point may stay far from every centre because its mean was small.
+    Extra memory: the projected points.
+
+    points: (N, D) floats, finite.
+    size: number of picks.
+    seed: of the projection and the random points.
+    projection_dims: dimension of the projected points.
+    starts: number of random points.
+    Raises InputError as `greedy_coreset` does.
     """
     points = _checked_points(points, size)
     generator = torch.Generator().manual_seed(seed)
@@ -118,7 +136,7 @@ def _checked_points(points: Tensor, size: int) -> Tensor:
     _check_size(len(points), size)
     for start in range(0, len(points), ROWS):
         smallest, largest = points[start : start + ROWS].aminmax()
-        # NaN compares as false: this refuses NaN, infinity and what is too large
+        # NaN compares as false: this rejects NaN, infinity and values that are too large
         if not (-LARGEST < float(smallest) and float(largest) < LARGEST):
             last = min(start + ROWS, len(points)) - 1
             raise InputError(
@@ -130,4 +148,4 @@ def _checked_points(points: Tensor, size: int) -> Tensor:
 
 def _check_size(n: int, size: int) -> None:
     if isinstance(size, bool) or not isinstance(size, int | np.integer) or not 1 <= size <= n:
-        raise InputError(f"A coreset of {n} points must have a whole size from 1 to {n}, not {size!r}.")
+        raise InputError(f"The size of a coreset of {n} points must be a whole number from 1 to {n}, not {size!r}.")

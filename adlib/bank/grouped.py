@@ -10,14 +10,15 @@ from adlib.bank.neighbours import checked
 from adlib.errors import InputError
 
 ALIGNMENT = 64  # bytes, a cache line and the widest vector register: see `GroupedBank.nearest`
-NEAR_ZERO = 1e-2  # squared distances below this share of the squared lengths are computed directly
+NEAR_ZERO = 1e-2  # squared distances below this fraction of the squared lengths are computed directly
 
 
 class GroupedBank:
-    """A bank whose rows come in groups, such as the patches of one reference image each; made once, asked often.
+    """A bank whose rows form groups, such as the patches of one reference image each; built once, queried often.
 
-    bank: (N, D) finite floats; offsets: G + 1 ascending numbers, group g is bank[offsets[g]:offsets[g + 1]], not empty.
-    Raises InputError for offsets that do not fit, and for NaN or infinity.
+    bank: (N, D) finite floats.
+    offsets: G + 1 ascending numbers; group g is bank[offsets[g]:offsets[g + 1]], not empty.
+    Raises InputError for invalid offsets, and for NaN or infinity.
     """
 
     def __init__(self, bank: Tensor, offsets: Sequence[int] | Tensor) -> None:
@@ -26,10 +27,10 @@ class GroupedBank:
         bounds = self.bounds
         if len(bounds) < 2 or bounds[0] < 0 or bounds[-1] > len(bank) or any(a >= b for a, b in pairwise(bounds)):
             raise InputError(
-                f"offsets must ascend strictly within the {len(bank)} rows of the bank and bound at least one group."
+                f"offsets must ascend strictly within the {len(bank)} rows of the bank and define at least one group."
             )
-        # One workspace and one result: small results kept between large temporaries would leave holes in the heap,
-        # which then grows by several times the bank.
+        # One workspace and one result: small results between large temporaries would fragment the heap, which then
+        # grows by several times the bank.
         room = bank.new_empty(max(b - a for a, b in pairwise(bounds)), bank.shape[1])
         self._half = bank.new_empty(bounds[-1] - bounds[0])
         for first, last in pairwise(bounds):
@@ -40,11 +41,13 @@ class GroupedBank:
     def nearest(self, queries: Tensor) -> Tensor:
         """Smallest Euclidean distance of each query (M, D) to each group: (M, G) of the bank's dtype, >= 0.
 
-        The bits of a column depend on the queries and on that group's rows alone, not on other groups or the place in
-        the bank: a minimum over columns is, bit for bit, the result of a run with those groups only. Therefore every
-        group goes through a product of its own, from memory that is equally aligned whatever the group's place.
-        Values are float32 products, accurate to about 1e-5 of the distance; those near zero are computed directly.
-        Raises InputError for queries of another shape, on another device, or with NaN or infinity.
+        A column depends, bit for bit, on the queries and on its group's rows alone, not on other groups or the position
+        in the bank: a minimum over columns equals the result of a run with those groups only. Therefore every group has
+        its own matrix product, from memory of equal alignment.
+        Values are float32 products, accurate to about 1e-5 of the distance; distances near zero are computed directly.
+
+        queries: (M, D) finite floats on the bank's device.
+        Raises InputError for queries of another dimension, on another device, or with NaN or infinity.
         """
         queries = _aligned(checked(queries, self.bank)[0])
         lengths = queries.square().sum(1)[:, None]
@@ -63,7 +66,7 @@ class GroupedBank:
         return lowest
 
     def _correct(self, squared: Tensor, vague: Tensor, queries: Tensor) -> None:
-        """Compute the squared distances (M, G) that are `vague` (M, G) directly, in place."""
+        """Compute the squared distances (M, G) marked in `vague` (M, G) directly, in place."""
         for group in vague.any(0).nonzero().squeeze(1).tolist():
             rows = self.bank[self.bounds[group] : self.bounds[group + 1]].double()
             some = vague[:, group].nonzero().squeeze(1)
@@ -72,13 +75,15 @@ class GroupedBank:
 
 
 def _aligned(rows: Tensor) -> Tensor:
-    """The same rows at an address that is a multiple of ALIGNMENT: products may round otherwise elsewhere."""
+    """The same rows at an address that is a multiple of ALIGNMENT: rounding of products depends on it."""
     return rows.clone() if rows.data_ptr() % ALIGNMENT else rows
 
 
 def _finite_rows(bank: Tensor) -> Tensor:
     if bank.ndim != 2 or not len(bank) or not bank.is_floating_point():
-        raise InputError(f"A bank is (N, D) floats with at least one row, not {bank.dtype} of {tuple(bank.shape)}.")
+        raise InputError(
+            f"A bank must be (N, D) floats with at least one row, not {bank.dtype} of shape {tuple(bank.shape)}."
+        )
     if not bool(bank.sum(0).isfinite().all()):
         raise InputError("The bank holds NaN or infinity; leave such rows out.")
     return bank.detach() if bank.dtype in (torch.float32, torch.float64) else bank.detach().float()

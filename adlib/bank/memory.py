@@ -1,4 +1,4 @@
-"""A bank that knows its size before it is filled: bytes are predicted from the first picture and never copied twice."""
+"""A bank that is allocated once: its size is predicted from the first image, before it is filled."""
 
 import os
 
@@ -12,7 +12,7 @@ GIB = 1024**3
 
 
 def memory_budget() -> int:
-    """Bytes a bank may take: `$ADLIB_MEMORY_GB` where set, else 80% of what is free now."""
+    """Bytes that a bank may take: `$ADLIB_MEMORY_GB` if set, else 80% of the free memory."""
     asked = os.environ.get("ADLIB_MEMORY_GB")
     if asked is None:
         return int(0.8 * psutil.virtual_memory().available)
@@ -23,25 +23,28 @@ def memory_budget() -> int:
 
 
 def check_memory(needed: int, what: str, ways_out: str, device: torch.device) -> None:
-    """InputError where more bytes are needed than are free on the device.
+    """Raise InputError where more bytes are needed than are free on the device.
 
-    what: takes them, with its count, such as "The bank (100 patches of 64 values)".
-    ways_out: begins with a verb, such as "use fewer shots".
+    needed: in bytes.
+    what: subject of the message, with its size, such as "The bank (100 patches of 64 values)".
+    ways_out: what to do, beginning with a verb, such as "use fewer shots".
+    device: where the memory is needed.
     """
     budget = memory_budget() if device.type == "cpu" else torch.cuda.mem_get_info(device)[0]
     if needed > budget:
         raise InputError(
-            f"{what} would take {needed / GIB:.1f} GB and {budget / GIB:.1f} GB are free; {ways_out}, or raise "
+            f"{what} would take {needed / GIB:.1f} GB, but {budget / GIB:.1f} GB are free; {ways_out}, or raise "
             "$ADLIB_MEMORY_GB."
         )
 
 
 class PatchBank:
-    """Patch vectors of an expected number of pictures, written into one tensor that is allocated once.
+    """Patch vectors of an expected number of images, written into one tensor that is allocated once.
 
-    expected: how many blocks will be appended. After the first block the whole is predicted from it, and InputError
-    names the bytes and the ways out where they exceed `memory_budget()`. Blocks of other sizes are fine: the tensor
-    grows if they are larger.
+    The first block predicts the total size; InputError where it exceeds `memory_budget()`. Blocks may differ in size:
+    the tensor grows if they are larger.
+
+    expected: number of blocks that will be appended.
     """
 
     def __init__(self, expected: int) -> None:
@@ -50,7 +53,7 @@ class PatchBank:
         self._rows: Tensor | None = None
 
     def append(self, vectors: Tensor) -> None:
-        """Add one block (n, D) of vectors."""
+        """Add one block (n, D) of vectors. Raises InputError where the bank would not fit in memory."""
         start, end = self.offsets[-1], self.offsets[-1] + len(vectors)
         if self._rows is None:
             self._rows = self._allocate(max(self.expected, 1) * len(vectors), vectors)

@@ -1,16 +1,16 @@
 """Exact nearest neighbours in a bank of patches, in chunks, on any device (chapters 06, 20 and 21).
 
-Symbols, with queries and bank counted from an offset near the bank's mean, where lengths and thus roundings are small:
+Symbols, with queries and bank relative to an offset near the bank's mean, so that lengths and thus roundings are small:
 
     q, c     a query and a bank row; |q| is in `lengths`, |c|^2 / 2 in `half`
-    v        |c|^2/2 - q.c, by a matrix product; exactly it is (|q - c|^2 - |q|^2) / 2, so for one query it sorts the
-             rows as their distances do
+    v        |c|^2/2 - q.c, by a matrix product; without rounding it is (|q - c|^2 - |q|^2) / 2, so for one query it
+             sorts the rows as their distances do
     error    (|q| + largest |c| of a chunk)^2 `product_error`: the exact value is in [v - error, v + error]
     limit    for each query the k smallest v + error so far, ascending
 
-k rows have exact values of at most the k-th limit, so the k nearest have. A row with v - error above it is none of
-them; all others are candidates, and float64 sums of squared differences decide between these. Limits only fall: a row
-that is above one is above the last one, and what an early limit let through is held against the last one again.
+k rows have exact values of at most the k-th limit, so the k nearest have, too. A row with v - error above that limit is
+not among them; all other rows are candidates, and float64 sums of squared differences decide between candidates. Limits
+only fall: a row above one limit is above the last limit, and candidates are tested again against the last limit.
 """
 
 import torch
@@ -21,11 +21,11 @@ from adlib.errors import InputError
 from adlib.progress import progress
 
 BYTE_BUDGET = 256 * 2**20
-CHUNK = 1024  # bank rows a product: they and its result stay in the processor's cache for the search
+CHUNK = 1024  # bank rows per product: the rows and the result stay in the processor's cache for the search
 GPU_CHUNK = 8192
-QUERIES = 1024  # query rows a product
+QUERIES = 1024  # query rows per product
 PRODUCT_BYTES = 8  # a float32, and its copy where not all queries are searched
-CANDIDATE_BYTES = 64  # two indices and a bound, joined, sorted and decided
+CANDIDATE_BYTES = 64  # two indices and a bound, concatenated, sorted and compared
 
 
 def nearest(
@@ -33,10 +33,14 @@ def nearest(
 ) -> tuple[Tensor, Tensor]:
     """Euclidean distances to the k nearest bank rows, ascending, and their indices: (M, k) floats and (M, k) int64.
 
-    queries: (M, D) and bank: (N, D), finite floats on one device, 1 <= k <= N. Distances are float64 sums of squared
-    differences, rounded once at the end to the queries' dtype (at least float32); a row's distance to itself is
-    exactly 0. Among equal distances the lower index comes first. byte_budget: bytes of working memory, roughly.
-    Raises InputError for shapes, devices or k that do not fit, and for NaN or infinity.
+    Distances are float64 sums of squared differences, rounded once at the end to the queries' dtype (at least float32);
+    a row's distance to itself is exactly 0. Among equal distances the lower index comes first.
+
+    queries: (M, D) finite floats.
+    bank: (N, D) finite floats on the same device.
+    k: number of neighbours, 1 <= k <= N.
+    byte_budget: bytes of working memory, approximately.
+    Raises InputError for invalid shapes, devices or k, and for NaN or infinity.
     """
     queries, bank = checked(queries, bank)
     if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= len(bank):
@@ -49,7 +53,7 @@ def nearest(
         while waiting:
             part = waiting.pop()
             candidates = _candidates(queries[part], bank, k, byte_budget)
-            if candidates is None:  # too many for the budget, as with many equal rows: fewer queries at once
+            if candidates is None:  # over the budget, as with many equal rows: halve the number of queries
                 middle = (part.start + part.stop) // 2
                 waiting += [slice(middle, part.stop), slice(part.start, middle)]
                 continue
@@ -59,7 +63,7 @@ def nearest(
 
 
 def _candidates(queries: Tensor, bank: Tensor, k: int, byte_budget: int) -> tuple[Tensor, Tensor] | None:
-    """Pairs (query, bank row) that hold the k nearest of every query; None where they exceed the budget."""
+    """Pairs (query, bank row) that include the k nearest of every query; None where they exceed the budget."""
     search = _Search(queries, bank, k)
     for start in range(0, len(bank), search.chunk):
         search.through(start)
@@ -69,39 +73,40 @@ def _candidates(queries: Tensor, bank: Tensor, k: int, byte_budget: int) -> tupl
 
 
 class _Search:
-    """What the chunks of a bank (N, D) that were searched so far leave to decide for M queries."""
+    """Candidates of M queries in the chunks of a bank (N, D) that were searched so far."""
 
     def __init__(self, queries: Tensor, bank: Tensor, k: int) -> None:
         self.bank, self.k, self.chunk = bank, k, _chunk(bank)
-        self.offset = bank[:: max(1, len(bank) // self.chunk)].mean(0)  # any is right; the mean of some rows is cheap
+        # Any offset is exact; the mean of some rows is cheap.
+        self.offset = bank[:: max(1, len(bank) // self.chunk)].mean(0)
         self.queries = queries - self.offset
         self.lengths = self.queries.square().sum(1).sqrt_()
         self.share = product_error(bank)
         self.limit = bank.new_full((len(queries), k), torch.inf)
-        self.found: list[tuple[Tensor, Tensor, Tensor]] = []  # query, bank row, lower bound
+        self.pairs: list[tuple[Tensor, Tensor, Tensor]] = []  # query, bank row, lower bound
         self.count = 0
-        # Made once: fresh memory for every product would cost more than the search in it.
+        # Allocated once: new memory for every product would cost more than the search.
         self.products = bank.new_empty(len(queries) * self.chunk)
         self.centred = bank.new_empty(self.chunk, bank.shape[1])
 
     def through(self, start: int) -> None:
-        """Search the chunk of the bank that begins at row `start`."""
+        """Search the chunk of the bank that starts at row `start`."""
         values, error = self._products(start)
         smallest = values.amin(1)
         self._require_finite(smallest + error, start)
-        # Most queries have nothing to find in a chunk; only the others are searched.
+        # Most queries have no candidate in a chunk; only the others are searched.
         query = (smallest - error <= self.limit[:, -1]).nonzero().squeeze(1)
         if len(query) < len(self.queries):
             values, error, smallest = values[query], error[query], smallest[query]
         self._lower_limits(query, values, smallest, error)
         lower = values.sub_(error[:, None])
         row, column = (lower <= self.limit[query, -1:]).nonzero().unbind(1)
-        self.found.append((query[row], column + start, lower[row, column]))
+        self.pairs.append((query[row], column + start, lower[row, column]))
         self.count += len(row)
 
     def candidates(self) -> tuple[Tensor, Tensor]:
-        """Queries and bank rows, (pairs,) int64 each, that the last limits leave."""
-        query, column, lower = (torch.cat(parts) for parts in zip(*self.found, strict=True))
+        """Queries and bank rows, (pairs,) int64 each, within the last limits."""
+        query, column, lower = (torch.cat(parts) for parts in zip(*self.pairs, strict=True))
         keep = lower <= self.limit[query, -1]
         return query[keep], column[keep]
 
@@ -120,8 +125,8 @@ class _Search:
             raise InputError(f"Rows {start} to {last} of the bank hold NaN or infinity; leave them out.")
 
     def _lower_limits(self, query: Tensor, values: Tensor, smallest: Tensor, error: Tensor) -> None:
-        """Take v (m, n) of some queries (m,) into their limits; smallest, error: (m,)."""
-        if self.k == 1:  # what topk would find is known
+        """Update the limits of some queries (m,) with their v (m, n); smallest, error: (m,)."""
+        if self.k == 1:  # the minimum is known already
             self.limit[query] = torch.minimum(self.limit[query], (smallest + error)[:, None])
             return
         upper = values.topk(min(self.k, values.shape[1]), dim=1, largest=False).values + error[:, None]
@@ -148,8 +153,8 @@ def checked(queries: Tensor, bank: Tensor) -> tuple[Tensor, Tensor]:
     """Queries (M, D) and bank (N, D) in one dtype, float64 where either is, else float32; InputError as `nearest`."""
     if queries.ndim != 2 or bank.ndim != 2 or queries.shape[1] != bank.shape[1] or not len(bank):
         raise InputError(
-            f"Queries (M, D) and bank (N, D) must agree in D and the bank must hold a row, not {tuple(queries.shape)} "
-            f"and {tuple(bank.shape)}."
+            f"Queries (M, D) and bank (N, D) must agree in D and the bank must hold a row; their shapes are "
+            f"{tuple(queries.shape)} and {tuple(bank.shape)}."
         )
     if queries.device != bank.device:
         raise InputError(f"Queries and bank must be on one device, not on {queries.device} and {bank.device}.")

@@ -1,6 +1,6 @@
-"""`adlib check | run | sweep | report | reproduce | predict | methods`: thin, over `experiments`; one module a command.
+"""`adlib check | run | sweep | report | reproduce | predict | methods`: thin commands on `experiments`, one per module.
 
-A module brings `add(commands)`, which declares its arguments, and imports what it works with only when it is called:
+Each module has `add(commands)`, which declares the arguments, and imports the library only when its command runs:
 `adlib --help` need not wait for torch.
 """
 
@@ -16,7 +16,7 @@ _COMMANDS = (check, run, sweep, report, reproduce, predict, methods)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 on success, 2 with one sentence on bad input, 130 when interrupted."""
+    """Run one command. Returns 0 on success, 2 with one sentence on invalid input, 130 when interrupted."""
     options = _options(arguments)
     try:
         return options.command(options) or 0
@@ -26,12 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"adlib: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("adlib: interrupted; what was finished is on disk, start again to go on.", file=sys.stderr)
+        print("adlib: interrupted; finished results are on disk, run the command again to continue.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output went away, as `adlib check ... | head` does
+    except BrokenPipeError:  # the reader of the output stopped, as in `adlib check ... | head`
         sys.stderr.close()
         return 0
-    except (OSError, MemoryError, RuntimeError) as error:  # a full disk, no rights, no memory on the GPU, ...
+    except (OSError, MemoryError, RuntimeError) as error:  # a full disk, no permission, no memory on the GPU, ...
         if options.debug:
             raise
         reason = " ".join(str(error).split()) or "out of memory"
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """What was asked for; its `command` is a function of it."""
+    """The parsed arguments; `command` is the function to call with them."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.version:
@@ -55,7 +55,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="adlib", description="Industrial image anomaly detection.")
     parser.add_argument("--version", action="store_true", help="print the version and stop")
-    parser.add_argument("--verbose", action="store_true", help="with --version: packages, device, cores, cache as well")
+    parser.add_argument("--verbose", action="store_true", help="with --version: also packages, device, cores and cache")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(metavar="COMMAND")
     for module in _COMMANDS:

@@ -1,4 +1,4 @@
-"""`python -m adlib.cli`, where the command `adlib` is not on the path."""
+"""`python -m adlib.cli`, for when the command `adlib` is not on the path."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What `adlib run` and `adlib sweep` say before they start: what a method means there, the cost, the object masks."""
+"""What `adlib run` and `adlib sweep` print before they start: the methods' parameters, the cost, the object masks."""
 
 import sys
 from collections.abc import Sequence
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 
 
 def say_methods(protocols: "Sequence[Protocol]") -> None:
-    """A sentence for each method on how it differs from its defaults; categories are named where theirs differ."""
+    """Print how each method differs from its defaults, per category where categories differ."""
     from adlib.reports.titles import method_sentence
 
-    meant: dict[str, dict[str, list[str]]] = {}
+    by_method: dict[str, dict[str, list[str]]] = {}
     for protocol in protocols:
-        categories = meant.setdefault(protocol.method, {}).setdefault(method_sentence(protocol), [])
+        categories = by_method.setdefault(protocol.method, {}).setdefault(method_sentence(protocol), [])
         categories += [protocol.category] if protocol.category not in categories else []
-    for sentences in meant.values():
+    for sentences in by_method.values():
         for sentence, categories in sentences.items():
             print(sentence if len(sentences) == 1 else f"{', '.join(categories)}: {sentence}", flush=True)
 
 
 def announce(runs: "Sequence[tuple[Protocol, Dataset]]", machine: "Machine", folder: Path, at_a_time: int = 1) -> None:
-    """Say what runs will cost, and write a picture of their object masks into `folder`, to be judged by eye."""
+    """Print the cost of the runs, and write images of their object masks to `folder`, to be checked by eye."""
     from adlib.experiments.forecast import forecast, mask_picture
     from adlib.files import atomic_write
     from adlib.plots import figure_to_png
@@ -39,4 +39,4 @@ def announce(runs: "Sequence[tuple[Protocol, Dataset]]", machine: "Machine", fol
             target = folder / f"mask_{protocol.dataset}_{protocol.category}.png"
             with atomic_write(target, "wb") as file:
                 file.write(figure_to_png(figure))
-            print(f"Look at the object mask, and take --preprocess none where it is wrong: {target}", file=sys.stderr)
+            print(f"Check the object mask, and use --preprocess none if it is wrong: {target}", file=sys.stderr)

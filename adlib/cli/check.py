@@ -1,4 +1,4 @@
-"""`adlib check`: what a folder of images holds and what can be done with it."""
+"""`adlib check`: what a folder of images contains, and the next command to run."""
 
 import argparse
 
@@ -7,8 +7,8 @@ from adlib.cli.arguments import layout_argument
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Declare the command."""
-    parser = commands.add_parser("check", help="say what a folder of images holds and what can be done with it")
-    parser.add_argument("folder", help="data set, or folder of images")
+    parser = commands.add_parser("check", help="print what a folder of images contains, and the next command to run")
+    parser.add_argument("folder", help="data set or folder of images")
     layout_argument(parser)
     parser.set_defaults(command=_check)
 

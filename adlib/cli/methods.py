@@ -1,4 +1,4 @@
-"""`adlib methods`: every method in a line."""
+"""`adlib methods`: all methods, one line each."""
 
 import argparse
 import inspect
@@ -27,7 +27,7 @@ def _first_line(cls: type) -> str:
 
 
 def _aligned(table) -> str:
-    """Columns side by side, flush left."""
+    """The table as text, columns aligned left."""
     rows = [list(table.columns), *table.to_numpy().tolist()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)

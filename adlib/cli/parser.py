@@ -1,4 +1,4 @@
-"""How commands read their arguments: help shows choices and defaults, and what is refused is refused in one line."""
+"""The argument parser of all commands: help shows choices and defaults, and errors are one line."""
 
 import argparse
 import sys
@@ -8,9 +8,10 @@ from typing import Any, NoReturn
 
 
 class Names:
-    """Names that a module of the library keeps, imported when they are first asked for: help need not wait for torch.
+    """Names defined in a module of the library, imported on first use: `adlib --help` need not wait for torch.
 
-    place: "module:attribute"; more: names beside those.
+    place: "module:attribute".
+    more: further names, listed first.
     """
 
     def __init__(self, place: str, *more: str) -> None:
@@ -33,26 +34,32 @@ PAPERS = Names("adlib.papers:PAPERS")
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose help shows choices and defaults and whose refusal is one line; commands inherit both."""
+    """A parser whose help shows choices and defaults and whose errors are one line; commands inherit both."""
 
     def __init__(self, **how: Any) -> None:
         super().__init__(formatter_class=_Help, **how)
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong in one line, without the usage, and leave with exit code 2."""
+        """Print what is wrong in one line, without the usage, and exit with code 2."""
         print(f"adlib: {message}; `{self.prog} --help` shows all arguments", file=sys.stderr)
         sys.exit(2)
 
 
 def choice(parser: argparse.ArgumentParser, name: str, choices: Names, help: str, **how: Any) -> None:
-    """Declare an argument that takes one of some names, or several with `nargs`."""
+    """Declare an argument that takes one of several names, or more with `nargs`.
+
+    name: of the argument.
+    choices: the allowed names.
+    help: text of the help, without the choices.
+    how: further arguments of `add_argument`.
+    """
     argument = parser.add_argument(name, choices=choices, metavar=name.lstrip("-").upper().replace("-", "_"), **how)
-    # Set afterwards: from Python 3.14 on, `add_argument` expands a help text at once, and with it the choices.
+    # Set afterwards: from Python 3.14, `add_argument` expands a help text at once, and thus the choices.
     argument.help = help
 
 
 class _Help(argparse.HelpFormatter):
-    """Behind each help text its choices and its default, where it has them."""
+    """Appends choices and default to each help text."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
         notes = [f"one of {', '.join(action.choices)}"] if isinstance(action.choices, Names) else []

@@ -1,4 +1,4 @@
-"""`adlib predict`: a saved detector on any number of pictures."""
+"""`adlib predict`: score any number of images with a saved detector."""
 
 import argparse
 import sys
@@ -17,9 +17,14 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--out", type=Path, default=Path("runs/predict"), help="folder for scores.csv, maps and overlays"
     )
     parser.add_argument(
-        "--tile", type=int, metavar="PIXELS", help="tile pictures larger than this (default: as at fit; 0: never)"
+        "--tile", type=int, metavar="PIXELS", help="tile images larger than this (default: as at fit; 0: never)"
     )
-    parser.add_argument("--false-alarms", type=float, metavar="RATE", help="share of good images (default: as at fit)")
+    parser.add_argument(
+        "--false-alarms",
+        type=float,
+        metavar="RATE",
+        help="fraction of good images that may exceed the threshold (default: as at fit)",
+    )
     parser.set_defaults(command=_predict)
 
 
@@ -35,7 +40,7 @@ def _predict(options: argparse.Namespace) -> int:
         tile=options.tile,
         false_alarms=options.false_alarms,
     )
-    before = f", {counts.skipped} were done before" if counts.skipped else ""
+    before = f", {counts.skipped} scored before" if counts.skipped else ""
     verdict = "" if counts.defective is None else f"; {counts.defective} in the table are called defective"
     print(f"{counts.scored} images scored{before}{verdict}.")
     print("\n".join((*counts.notes, f"Table, maps and overlays: {options.out}")))

@@ -1,4 +1,4 @@
-"""`adlib reproduce`: every row of a paper's table, run here."""
+"""`adlib reproduce`: run every row of a paper's table."""
 
 import argparse
 from pathlib import Path
@@ -9,22 +9,35 @@ from adlib.cli.parser import PAPERS, PREPROCESS, choice
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Declare the command."""
-    parser = commands.add_parser("reproduce", help="run every row of a paper's table, then print ours beside theirs")
-    choice(parser, "paper", PAPERS, "whose table")
+    parser = commands.add_parser(
+        "reproduce", help="run every row of a paper's table, then print our numbers next to the published ones"
+    )
+    choice(parser, "paper", PAPERS, "the paper")
     parser.add_argument("--data", required=True, help="MVTec AD, VisA or a folder laid out like them")
     parser.add_argument("--category", nargs="+", default=[], help="categories (default: all)")
-    parser.add_argument("--backbone", nargs="+", default=[], help="networks (default: the paper's)")
+    parser.add_argument("--backbone", nargs="+", default=[], help="backbones (default: the paper's)")
     machine_arguments(parser)
-    parser.add_argument("--shots", nargs="+", default=[], help="numbers, or full (default: the paper's)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[], help="draws (default: the paper's)")
-    parser.add_argument("--resolution", type=int, nargs="+", default=[], help="AnomalyDINO: pixels (default: 448 672)")
-    choice(parser, "--preprocess", PREPROCESS, "AnomalyDINO: modes, by default agnostic", nargs="+", default=[])
+    parser.add_argument("--shots", nargs="+", default=[], help="numbers of good images, or full (default: the paper's)")
     parser.add_argument(
-        "--coreset", type=float, nargs="+", default=[], help="PatchCore: shares (default: 0.25 0.1 0.01)"
+        "--seeds", type=int, nargs="+", default=[], help="one sample of the shots for each (default: the paper's)"
+    )
+    parser.add_argument(
+        "--resolution", type=int, nargs="+", default=[], help="AnomalyDINO: shorter sides in pixels (default: 448 672)"
+    )
+    choice(
+        parser,
+        "--preprocess",
+        PREPROCESS,
+        "AnomalyDINO: rotation and masking, by default agnostic",
+        nargs="+",
+        default=[],
+    )
+    parser.add_argument(
+        "--coreset", type=float, nargs="+", default=[], help="PatchCore: fractions (default: 0.25 0.1 0.01)"
     )
     parser.add_argument("--results", type=Path, help="folder of results (default: runs/reproduce/PAPER)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the table as .html, .md or .csv")
-    parser.add_argument("--plan", action="store_true", help="say what would be run, and stop")
+    parser.add_argument("--plan", action="store_true", help="print what would run, and stop")
     parser.set_defaults(command=_reproduce)
 
 

@@ -1,4 +1,4 @@
-"""`adlib run`: one detector, one draw of shots, one result."""
+"""`adlib run`: one detector, one sample of shots, one result."""
 
 import argparse
 from pathlib import Path
@@ -12,10 +12,10 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Declare the command."""
     parser = commands.add_parser("run", help="fit one detector, score the test images, store the result")
     data_arguments(parser)
-    parser.add_argument("--category", help="which category; needed where there are several")
-    choice(parser, "--method", METHODS, "the detector; `adlib methods` says what each is", default="patchcore")
+    parser.add_argument("--category", help="the category; required if there are several")
+    choice(parser, "--method", METHODS, "the detector; `adlib methods` describes each", default="patchcore")
     parser.add_argument("--shots", type=int, help="number of good images to learn from (default: all)")
-    parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the sample of shots")
     protocol_arguments(parser)
     machine_arguments(parser)
     parser.add_argument("--results", type=Path, default=Path("runs/results"), help="folder of results")
@@ -42,7 +42,7 @@ def _run(options: argparse.Namespace) -> None:
     how = {"machine": machine, "cache": TensorCache(), "show_progress": True, "false_alarms": options.false_alarms}
     if options.save and not dataset.test:
         row = fit_and_save(protocol, dataset, options.save, **how)
-        print(f"{protocol.title}\n  no test images: {options.save} is written, nothing is measured")
+        print(f"{protocol.title}\n  no test images: {options.save} is written, without metrics")
         print("\n".join(explain(row, options.false_alarms)))
         return
     result = run(protocol, dataset, store, save=options.save, **how)

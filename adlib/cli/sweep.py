@@ -11,24 +11,26 @@ from adlib.errors import InputError
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Declare the command."""
-    parser = commands.add_parser("sweep", help="run shot counts x seeds x methods by papermill, then report")
+    parser = commands.add_parser("sweep", help="run shot counts x seeds x methods with papermill, then report")
     data_arguments(parser)
     parser.add_argument("--category", nargs="+", default=[], help="categories (default: all)")
     choice(
         parser,
         "--method",
         METHODS,
-        "detectors; `adlib methods` says what each is",
+        "detectors; `adlib methods` describes each",
         nargs="+",
         default=["patchcore", "anomalydino"],
     )
     parser.add_argument("--shots", type=int, nargs="+", default=[1, 2, 4, 8, 16], help="good images to learn from")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="one draw of the shots for each")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="one sample of the shots for each")
     protocol_arguments(parser)
     machine_arguments(parser)
-    parser.add_argument("--workers", type=int, default=2, help="notebooks at a time")
+    parser.add_argument("--workers", type=int, default=2, help="notebooks run at the same time")
     parser.add_argument("--out", type=Path, help="folder of results, notebooks and report (default: runs/NAME)")
-    parser.add_argument("--figures", type=Path, metavar="DIR", help="also write curve and overlays as PNG files there")
+    parser.add_argument(
+        "--figures", type=Path, metavar="DIR", help="also write the curve and overlays as PNG files to DIR"
+    )
     parser.set_defaults(command=_sweep)
 
 
@@ -43,7 +45,7 @@ def _sweep(options: argparse.Namespace) -> None:
 
     if min(options.shots) < 1:
         raise InputError(
-            f"The shots of a sweep are at least 1, not {min(options.shots)}; `adlib run --shots 0` is zero-shot."
+            f"The shots of a sweep must be at least 1, not {min(options.shots)}; `adlib run --shots 0` is zero-shot."
         )
     name = options.data if options.data in ("elpv", "toy") else Path(options.data).resolve().name
     sweep = Sweep(
@@ -66,7 +68,9 @@ def _sweep(options: argparse.Namespace) -> None:
     stored = [sweep.store.get(protocol) for job in done for protocol in job.protocols]
     results = [replace(r, row=at_rate(r.row, r.scores, options.false_alarms)) for r in stored]
     print(table(titled(results)).to_string(index=False))
-    most = {(r.protocol.method, r.protocol.category): r for r in reversed(results)}  # jobs come with most shots first
+    most = {
+        (r.protocol.method, r.protocol.category): r for r in reversed(results)
+    }  # jobs are sorted by shots, descending
     for (_, category), result in sorted(most.items()):
         p = result.protocol
         print(f"\n{method_title(p)}, {category}, {p.shots} shots, seed {p.seed}")

@@ -1,4 +1,4 @@
-"""`adlib --version`, and with `--verbose` what a bug report should say of a machine."""
+"""`adlib --version`, and with `--verbose` the machine's details for a bug report."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn", "p
 
 
 def lines(verbose: bool = False) -> Iterator[str]:
-    """One line, or `name: value` lines."""
+    """The version in one line, or with `verbose` several lines `name: value`."""
     if not verbose:
         yield f"adlib {__version__}"
         return

@@ -1,4 +1,4 @@
-"""Every detector: one file a method, one contract for all (`base.py`)."""
+"""All detectors: one file per method, one interface for all (`base.py`)."""
 
 from adlib.detectors.anomalydino import AnomalyDINO
 from adlib.detectors.autoencoder import Autoencoder

@@ -1,8 +1,7 @@
 """AnomalyDINO (Damm et al. 2025, 'Boosting Patch-based Few-shot Anomaly Detection with DINOv2'; chapter 21).
 
-No training and no coreset: patch tokens of a few good pictures, their length normalised, are the bank; a patch's
-distance is 1 - cosine to its nearest entry. What the few pictures do not show is added by turning them (rotations),
-what does not matter is left out by masking the background.
+No training and no coreset: the bank holds length-normalised patch tokens of a few good images; a patch's distance is
+1 - cosine similarity to its nearest entry. Rotated copies augment the images, and a mask can exclude the background.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,15 +30,20 @@ MASKS = ("test", "always", "never")
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class AnomalyDINO(SharesDistances):
-    """Nearest neighbours of normalised patch tokens, from a few good pictures.
+    """Patch features of a few rotated good images; a patch is scored by the nearest cosine distance.
 
-    layers: None for the deepest of the backbone's default layers: a ViT's tokens after its final norm, and of a
-    convolutional network its coarser grid (`adlib sweep` asks for deeper ones, see `presets.py`); resize: the paper has
-    448 or 672, bicubic; rotate: add every reference picture at 8 angles, 45 degrees apart;
-    mask: leave background patches of TEST pictures out ("test": where the mask test passes on the first reference
-    picture, "always", "never"); mask_threshold: of the first principal component; top_share: see `top_share_mean`;
-    neighbourhood: odd window over which features are averaged, 1 for none; sigma: in original pixels. Nothing here is
-    random.
+    Nothing here is random.
+
+    layers: None for the deepest of the backbone's default layers: the tokens of a ViT after its final norm, the coarser
+        grid of a convolutional network (`adlib sweep` takes deeper layers, see `presets.py`).
+    resize: shorter side in pixels, bicubic; the paper has 448 or 672.
+    neighbourhood: odd side of the window over which features are averaged, 1 for none.
+    rotate: add every reference image at 8 angles, 45 degrees apart.
+    mask: whether background patches of TEST images are left out: "always", "never", or "test" for where the mask test
+        passes on the first reference image.
+    mask_threshold: of the first principal component.
+    top_share: fraction of the patches in the image score, see `top_share_mean`.
+    sigma: in original pixels.
     """
 
     name: ClassVar[str] = "anomalydino"
@@ -56,7 +60,7 @@ class AnomalyDINO(SharesDistances):
     top_share: float = 0.01
 
     def _learn(self, features: Iterator[ImageFeatures], views: int, show_progress: bool) -> None:
-        """Fill the bank `bank_` (N, D), a group of rows a picture (`offsets_`, `references_`)."""
+        """Fill the bank `bank_` (N, D), one group of rows per image (`offsets_`, `references_`)."""
         bank = PatchBank(views)
         masked = self.mask == "always"
         keys = []
@@ -73,16 +77,16 @@ class AnomalyDINO(SharesDistances):
 
     @property
     def reference_angles(self) -> tuple[int, ...]:
-        """All eight where `rotate` is on."""
+        """All eight angles if `rotate`, else 0 alone."""
         return ANGLES if self.rotate else (0,)
 
     def _vectors(self, features: ImageFeatures) -> Tensor:
         return F.normalize(patch_vectors(features.maps, self.neighbourhood)[0], dim=1)
 
     def reference_distances(self, features: ImageFeatures) -> Tensor:
-        """(patches, references) distance 1 - cosine of each patch to its nearest patch in each reference picture.
+        """(patches, references) distance 1 - cosine of each patch to its nearest patch in each reference image.
 
-        A column depends on its reference picture alone: see `GroupedBank.nearest`.
+        A column depends on its reference image alone: see `GroupedBank.nearest`.
         """
         euclidean = self._grouped_bank().nearest(self._vectors(features))
         return euclidean.square_().div_(2)  # of unit vectors: |a - b|^2 = 2 (1 - cos)
@@ -103,9 +107,12 @@ class AnomalyDINO(SharesDistances):
     def fit_predict(
         self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False
     ) -> Predictions:
-        """Batched zero-shot (sec. 4.3 of the paper): each picture is scored against all the others of the batch."""
+        """Batched zero-shot (sec. 4.3 of the paper): each image is scored against all other images of the batch.
+
+        Raises InputError for fewer than two images.
+        """
         if len(images) < 2:
-            raise InputError(f"Batched zero-shot scores pictures against each other; {len(images)} is too few.")
+            raise InputError(f"Batched zero-shot needs at least 2 images to compare; {len(images)} is too few.")
         self.fit(images, cache, show_progress)
         self._grouped_bank()
 

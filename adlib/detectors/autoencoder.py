@@ -1,9 +1,9 @@
-"""The convolutional autoencoder: a network that gives a picture back, and what it cannot give back is the score.
+"""The convolutional autoencoder: a network reconstructs an image, and the reconstruction error is the score.
 
-Chapter 07. Trained by squared error it is the oldest of the kind; by structural similarity it is Bergmann, Loewe,
-Fauser, Sattlegger & Steger 2019, 'Improving Unsupervised Defect Segmentation by Applying Structural Similarity to
-Autoencoders'. Everything passes a bottleneck that has learned to carry good parts; a defect that gets through all the
-same is copied and not found.
+Chapter 07. With the squared error it is the oldest reconstruction method; with structural similarity it is that of
+Bergmann, Loewe, Fauser, Sattlegger & Steger 2019, 'Improving Unsupervised Defect Segmentation by Applying Structural
+Similarity to Autoencoders'. The bottleneck has learned to encode good parts; a defect that still passes through it is
+reconstructed and missed.
 """
 
 from dataclasses import dataclass
@@ -22,11 +22,13 @@ LOSSES = ("l2", "ssim")
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Autoencoder(PixelDetector):
-    """A network that gives back good images through a bottleneck; it works on pixels and has no backbone.
+    """A network trained to reconstruct good images; pixels that it cannot reconstruct are anomalous.
 
-    loss: "l2" or "ssim", see `apart`, in training and as the patch score (here a patch is one pixel);
-    width, depth, bottleneck, skips: see `Hourglass`; with the defaults an image of 128 pixels passes through 8 x 8
-    places of 32 values. Image score: see `PixelDetector`.
+    It works on pixels and has no backbone. Image score: see `PixelDetector`.
+
+    loss: "l2" or "ssim", see `apart`, in training and as the patch score (here a patch is one pixel).
+    width, depth, bottleneck, skips: see `Hourglass`; with the defaults an image of 128 x 128 pixels is encoded in 8 x 8
+        positions of 32 values.
     """
 
     name: ClassVar[str] = "autoencoder"

@@ -1,8 +1,8 @@
-"""The contract of every detector, after scikit-learn's: the constructor stores, `fit` learns, `predict` scores.
+"""The interface of every detector, as in scikit-learn: the constructor stores, `fit` learns, `predict` scores.
 
-Chapter 06 teaches it by building one. A new method is one file with one subclass and one line in `registry.py`: its
-parameters are fields of a dataclass, and it says what it learns from features (`_learn`) and how it scores those of
-one picture (`_score`). Reading, preparing, extracting, caching, saving and the work on all cores are done here.
+Chapter 06 teaches it by building a detector. A new method is one file with one subclass and one line in `registry.py`:
+its parameters are dataclass fields, `_learn` learns from features, and `_score` scores the features of one image.
+Reading, preprocessing, feature extraction, caching, saving and the use of all cores are done here.
 """
 
 import json
@@ -32,11 +32,13 @@ from adlib.parallel import one_core_each
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a detector says of N pictures.
+    """Scores and patch scores of N images.
 
-    scores: (N,) float64 image scores, higher is more anomalous. grids: N arrays (h, w) float32, a score a patch.
-    frames: N `Frame`s, which lead from patches to pixels. sigma: pixels of the Gaussian that smooths a map, counted
-    in original pixels where smooth_original, else in the network's.
+    scores: (N,) float64 image scores, higher is more anomalous.
+    grids: N arrays (h, w) float32, one score per patch.
+    frames: N `Frame`s, which map patches to pixels.
+    sigma: standard deviation in pixels of the Gaussian that smooths a map.
+    smooth_original: whether sigma is in original pixels; otherwise it is in network pixels.
     """
 
     scores: np.ndarray
@@ -49,7 +51,7 @@ class Predictions:
         return len(self.scores)
 
     def anomaly_map(self, index: int) -> np.ndarray:
-        """(H, W) float32 anomaly map in ORIGINAL pixels; NaN where a centre crop hid the picture."""
+        """(H, W) float32 anomaly map in ORIGINAL pixels; NaN where a centre crop hid the image."""
         return self.frames[index].original_map(self.grids[index], self.sigma, self.smooth_original)
 
     def network_map(self, index: int) -> np.ndarray:
@@ -62,22 +64,25 @@ Scored = tuple[float, np.ndarray, Frame]  # image score, patch scores (h, w) flo
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Detector(ABC):
-    """A detector of anomalies in pictures, on the feature maps of a frozen backbone.
+    """Detects anomalies in images from the feature maps of a frozen backbone.
 
-    Its fields are its parameters: plain values, keyword arguments of the constructor, which does nothing but store
-    them. `fit(images)` learns from good pictures and returns self; what it learned ends in `_`; `predict(images)`
-    gives `Predictions`. images: any sequence of paths, PIL pictures or arrays. cache: a `TensorCache` of features, or
+    The fields are the parameters: plain values, keyword arguments of the constructor, which only stores them.
+    `fit(images)` learns from good images and returns self; names of learned attributes end in `_`; `predict(images)`
+    returns `Predictions`. images: any sequence of paths, PIL images or arrays. cache: a `TensorCache` of features, or
     None. Every detector takes:
 
-    backbone, weights, device, precision: see `load_backbone`; layers: names of the backbone's layers, None for the
-    method's own choice; resize, aspect: see `Preprocess`; window: see `read_image`; sigma: pixels of the Gaussian that
-    smooths a map; seed: of whatever is random, and taken also where nothing is.
+    backbone, weights, device, precision: see `load_backbone`.
+    layers: names of the backbone's layers, None for the method's own choice.
+    resize, aspect: see `Preprocess`.
+    window: see `read_image`.
+    sigma: standard deviation in pixels of the Gaussian that smooths a map.
+    seed: of everything random; accepted also where nothing is random.
     """
 
     name: ClassVar[str]
     family: ClassVar[str]  # as the survey groups methods
-    chapter: ClassVar[str]  # two digits: the one that teaches it
-    revision: ClassVar[int] = 0  # raised whenever the same parameters come to give other numbers
+    chapter: ClassVar[str]  # two digits: the chapter that teaches it
+    revision: ClassVar[int] = 0  # raised whenever the same parameters give different numbers
     growth: ClassVar[Growth] = Growth()  # parameters added or renamed later: `growth = Detector.growth | Growth(...)`
     smooth_original: ClassVar[bool] = False  # see `Predictions`
     interpolation: ClassVar[str] = "bilinear"
@@ -96,13 +101,13 @@ class Detector(ABC):
     seed: int = 0
 
     def __repr__(self) -> str:
-        """What differs from the defaults, as it would be typed: PatchCore(resize=448)."""
+        """The parameters that differ from the defaults, as code: PatchCore(resize=448)."""
         defaults = self.parameter_defaults()
         changed = [f"{name}={value!r}" for name, value in self.parameters().items() if value != defaults[name]]
         return f"{type(self).__name__}({', '.join(changed)})"
 
     def fit(self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False) -> "Detector":
-        """Learn from good pictures; returns self. Raises InputError on parameters that it cannot mean."""
+        """Learn from good images; returns self. Raises InputError for invalid parameters."""
         self._check()
         require_images(images, "fit on")
         angles = self.reference_angles
@@ -120,30 +125,30 @@ class Detector(ABC):
 
     @abstractmethod
     def _learn(self, features: Iterator[ImageFeatures], views: int, show_progress: bool) -> None:
-        """Learn from the features of so many views of good pictures: each picture at all `reference_angles` in turn."""
+        """Learn from the features of `views` views of good images: each image at all `reference_angles` in turn."""
 
     @abstractmethod
     def _score(self, features: ImageFeatures) -> tuple[Tensor | float, Tensor]:
-        """Image score and patch scores (h, w) of one picture. Several threads call it at a time."""
+        """Image score and patch scores (h, w) of one image. Several threads call it at a time."""
 
     def _check(self) -> None:
-        """InputError on parameters that this detector cannot mean."""
+        """Raise InputError for invalid parameters."""
         if self.sigma < 0:
             raise InputError(f"sigma is the width of a Gaussian in pixels, 0 for none, not {self.sigma}.")
 
     @property
     def reference_angles(self) -> tuple[int, ...]:
-        """Degrees at which `fit` looks at every picture."""
+        """Rotations in degrees at which `fit` reads every image."""
         return (0,)
 
     def spec(self) -> FeatureSpec:
-        """What is asked of the backbone."""
+        """The layers and the preprocessing of the features that this detector needs."""
         multiple = math.lcm(self.network().patch_multiple, self.multiple)
         preprocess = Preprocess(self.resize, self.crop, self.aspect, self.interpolation, multiple)
         return FeatureSpec(self._layers(), preprocess, tuple(self.window) if self.window else None)
 
     def _layers(self) -> tuple[str, ...]:
-        """The layers that were asked for, or the method's own choice."""
+        """The layers given by the user, or the method's own choice."""
         return tuple(self.layers or self.network().default_layers)
 
     def _features(
@@ -171,14 +176,14 @@ class Detector(ABC):
 
     @classmethod
     def check_names(cls, parameters: Mapping[str, Any]) -> None:
-        """InputError on a parameter that this method does not take."""
-        known = cls.parameter_defaults()
-        if unknown := sorted(set(parameters) - set(known)):
-            raise InputError(f"{cls.name} takes no parameter {unknown[0]!r}; it takes {', '.join(known)}.")
+        """Raise InputError for a parameter that this method does not take."""
+        names = cls.parameter_defaults()
+        if unknown := sorted(set(parameters) - set(names)):
+            raise InputError(f"{cls.name} takes no parameter {unknown[0]!r}; it takes {', '.join(names)}.")
 
     @classmethod
     def complete(cls, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Name -> value of every constructor argument: the given ones, and defaults. InputError on an unknown one."""
+        """Name -> value of every constructor argument, given or default. Raises InputError for an unknown parameter."""
         cls.check_names(parameters)
         return {**cls.parameter_defaults(), **parameters}
 
@@ -187,7 +192,7 @@ class Detector(ABC):
         return {name: getattr(self, name) for name in self.parameter_defaults()}
 
     def assemble(self, scores: Sequence[float], grids: Sequence[np.ndarray], frames: Sequence[Frame]) -> Predictions:
-        """Scores, patch scores and frames as this detector's `Predictions`, with its own smoothing of maps."""
+        """`Predictions` from scores, patch scores and frames, with this detector's smoothing of maps."""
         scores = np.asarray(scores, dtype=np.float64)
         return Predictions(scores, list(grids), list(frames), sigma=self.sigma, smooth_original=self.smooth_original)
 
@@ -196,9 +201,9 @@ class Detector(ABC):
         return _shared_backbone(self.backbone, self.weights, self.device, self.precision)
 
     def save(self, path: str | Path) -> None:
-        """Write one safetensors file: learned tensors, and in its header the parameters and learned plain values.
+        """Write one safetensors file: learned tensors, with parameters and learned plain values in the header.
 
-        The backbone's weights are not in it, only their sha256.
+        Of the backbone's weights it holds only the sha256. Raises InputError before `fit`.
         """
         self._require_fit("save")
         learned = self._learned()
@@ -227,7 +232,7 @@ class Detector(ABC):
 
 
 def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Header and tensors of a file that `Detector.save` wrote; InputError where it is none."""
+    """Header and tensors of a file that `Detector.save` wrote; InputError for any other file."""
     try:
         with safe_open(str(path), framework="pt") as file:
             header = json.loads((file.metadata() or {})["adlib"])
@@ -237,11 +242,11 @@ def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             f"There is no model file {path}; write one with detector.save or `adlib run --save`."
         ) from error
     except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise InputError(f"{path} is no adlib model or is damaged; fit the detector again and save it.") from error
+        raise InputError(f"{path} is not an adlib model or is damaged; fit the detector again and save it.") from error
 
 
 def require_images(images: Sequence[Any], purpose: str) -> None:
-    """InputError where there is not one picture."""
+    """Raise InputError where there are no images."""
     if len(images) == 0:
         raise InputError(f"There are no images to {purpose}; give at least one.")
 

@@ -1,8 +1,8 @@
 """CFLOW-AD (Gudovskiy et al. 2022, 'CFLOW-AD: Real-Time Unsupervised Anomaly Detection with Localization via
 Conditional Normalizing Flows'; chapter 05).
 
-One flow a level, on single feature vectors: it never sees two of them at once. Where a vector lies it is told by a
-condition, the position in sines and cosines, so one network holds a density for each place, as PaDiM holds a Gaussian.
+One flow per level, on single feature vectors, without their neighbours. The flow is conditioned on the position, in
+sines and cosines, so one network models a density for each position, as PaDiM fits a Gaussian for each.
 """
 
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ from adlib.features.extract import ImageFeatures
 from adlib.networks.coupling import Flow, dense
 
 ENCODING = 128  # channels of the position, as in the paper
-POSITIONS = 512  # vectors of a map that a training step looks at, drawn anew each time
+POSITIONS = 512  # vectors of a map in a training step, resampled every time
 
 
 class Levels(nn.ModuleDict):
-    """Flows by level, and `best`: the highest log-density of each level among good pictures, in nats a channel."""
+    """Flows by level, and `best`: the highest log-density of each level on good images, in nats per channel."""
 
     def __init__(self, flows: dict[str, Flow]) -> None:
         super().__init__(flows)
@@ -31,11 +31,12 @@ class Levels(nn.ModuleDict):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class CFLOW(FlowDetector):
-    """Flows on single vectors that know their position; see `FlowDetector` for the parameters.
+    """Normalizing flows on single feature vectors and their position; unlikely features are anomalous.
 
-    Patch scores: the levels' 1 - exp(log p - best), log p in nats a channel and best its maximum over the good pictures
-    learned from, so each level says between 0 and 1; summed over the levels on the finest grid. The official code takes
-    the maximum over the test set, which one picture by itself does not have, and minimises -log sigmoid(log p).
+    Parameters: see `FlowDetector`.
+    Patch scores: 1 - exp(log p - best), in [0, 1], summed over the levels on the finest grid; log p is in nats per
+    channel, and best is its maximum over the good images of `fit`. The official code takes the maximum over the test
+    set, which is not available for a single image, and minimises -log sigmoid(log p).
     """
 
     name: ClassVar[str] = "cflow"
@@ -50,20 +51,20 @@ class CFLOW(FlowDetector):
         return Flow(channels, [dense(self._hidden(channels))] * self.couplings, ENCODING)
 
     def log_likelihoods(self, network: nn.Module, maps: Maps) -> Maps:
-        """Level -> log-density of the vector at each position, given the position, in nats a channel, (B, h, w)."""
-        found = {}
+        """Level -> log-density of the vector at each position, given the position, in nats per channel, (B, h, w)."""
+        densities = {}
         for layer, flow in network.items():
             vectors, places = _vectors(maps[layer])
             values = flow.log_likelihood(vectors.flatten(0, 1), places.repeat(len(vectors), 1)) / vectors.shape[2]
-            found[layer] = values.reshape(len(vectors), *maps[layer].shape[2:])
-        return found
+            densities[layer] = values.reshape(len(vectors), *maps[layer].shape[2:])
+        return densities
 
     def _loss(self, network: nn.Module, maps: Maps) -> Tensor:
         total = 0.0
         for layer, flow in network.items():
             vectors, places = _vectors(maps[layer])
-            drawn = torch.randperm(len(places))[:POSITIONS].to(places.device)
-            vectors, places = vectors[:, drawn].flatten(0, 1), places[drawn].repeat(len(vectors), 1)
+            sampled = torch.randperm(len(places))[:POSITIONS].to(places.device)
+            vectors, places = vectors[:, sampled].flatten(0, 1), places[sampled].repeat(len(vectors), 1)
             total = total - flow.log_likelihood(vectors, places).mean() / vectors.shape[1]
         return total
 
@@ -88,11 +89,14 @@ class CFLOW(FlowDetector):
 
 
 def position_encoding(height: int, width: int, channels: int = ENCODING) -> Tensor:
-    """Where each position of a grid lies, in sines and cosines of falling frequency: (height * width, channels).
+    """Encoding of each position of a grid in sines and cosines of decreasing frequency.
 
-    Row by row. The first half of the channels holds the column x, the second the row y; each half is sin(x f), cos(x f)
-    in turn for the frequencies f = 10000^(-4 i / channels), i = 0, 1, ... (Vaswani et al. 2017, in two dimensions).
+    The first half of the channels encodes the column x, the second half the row y; each half alternates sin(x f) and
+    cos(x f) for the frequencies f = 10000^(-4 i / channels), i = 0, 1, ... (Vaswani et al. 2017, in two dimensions).
+
+    height, width: of the grid.
     channels: a multiple of 4.
+    Returns (height * width, channels), row by row.
     """
     frequencies = 10000.0 ** (-4 * torch.arange(channels // 4) / channels)
     halves = []

@@ -1,7 +1,7 @@
-"""Distances of an image's patches to single reference images, on disk: a shot sweep for the price of one run.
+"""Distances of an image's patches to single reference images, on disk: a shot sweep at the cost of one run.
 
-AnomalyDINO's patch distance is a minimum over reference images. Kept as a column a reference, the distances of a test
-image serve every shot count and every draw: each is a minimum over other columns (chapter 22).
+AnomalyDINO's patch distance is a minimum over reference images. Stored as one column per reference image, the distances
+of a test image serve every number of shots and every sample: each is a minimum over other columns (chapter 22).
 """
 
 from abc import abstractmethod
@@ -20,54 +20,58 @@ from adlib.features.patches import Frame, grid_size
 from adlib.parallel import one_core_each
 from adlib.progress import progress
 
-# Raise it whenever the same features come to give other distances, so that columns on disk are not used.
+# Raise it whenever the same features give different distances, so that columns on disk are not used.
 DISTANCES_VERSION = 2
-VIEWS_AT_ONCE = 256  # reference images, or turned copies, whose columns are computed together, from memory
+VIEWS_AT_ONCE = 256  # reference images, or rotated copies, whose columns are computed together, from memory
 
 
 class SharesDistances(Detector):
     """A detector whose patch distances are minima over reference images: runs on other references share them.
 
-    What it learns includes `bank_` (N, D) with the bounds `offsets_` of each image's rows, `references_`, the content
-    keys of its reference images, and `masked_`, whether a mask changes its distances.
+    Learned attributes include:
+
+    bank_: (N, D) patch vectors of all reference images.
+    offsets_: the bounds of each image's rows in the bank.
+    references_: the content keys of the reference images.
+    masked_: whether an object mask changes the distances.
     """
 
-    _bank_of: ClassVar[GroupedBank | None] = None  # made from what was learned, when first asked
+    _bank_of: ClassVar[GroupedBank | None] = None  # made from `bank_` on first use
 
     @abstractmethod
     def reference_distances(self, features: ImageFeatures) -> Tensor:
         """(patches, references) distance of each patch to each reference image.
 
-        A column depends on its reference image alone, so that the minimum over any choice of columns is, bit for bit,
-        what a detector fitted on that choice gives.
+        A column depends on its reference image alone, so the minimum over any choice of columns equals, bit for bit,
+        the distances of a detector fitted on that choice.
         """
 
     @abstractmethod
     def _finished(self, distances: Tensor, grid: tuple[int, int], frame: Frame) -> Scored:
-        """Score and map from the distance (patches,) of each patch to the nearest reference, masked where it masks."""
+        """Score and map from the (masked) distances (patches,) of the patches to the nearest reference."""
 
     @abstractmethod
     def _distances_depend_on(self) -> dict[str, Any]:
-        """Parameters that shape a distance apart from those of the features."""
+        """Parameters that change a distance, other than those of the features."""
 
     def predict(
         self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False
     ) -> Predictions:
-        """Scores and maps; raises InputError before `fit`. Distances left by `share_distances` are used."""
+        """Scores and maps, from the distances of `share_distances` where cached. Raises InputError before `fit`."""
         self._require_fit()
-        known = self._known(images, cache)
-        waiting = [image for image, scored in zip(images, known, strict=True) if scored is None]
-        self._grouped_bank()  # made here, once, and not by two threads at a time
+        shared = self._from_shared(images, cache)
+        waiting = [image for image, scored in zip(images, shared, strict=True) if scored is None]
+        self._grouped_bank()  # made once, here, rather than by two threads at a time
         fresh = one_core_each(self._scored, self._features(waiting, (0,), cache, show_progress, "scoring"))
-        return self._predictions(next(fresh) if scored is None else scored for scored in known)
+        return self._predictions(next(fresh) if scored is None else scored for scored in shared)
 
     def share_distances(
         self, references: Sequence[Any], images: Sequence[Any], cache: TensorCache, show_progress: bool = False
     ) -> None:
-        """Put the distances of images to each of the references into the cache, where they are not there yet.
+        """Add the missing distances of the images to each of the references to the cache.
 
         A detector with the same parameters, fitted on any choice of these references, then scores the images by
-        minima over columns, with the same bits as without. What was learned before is forgotten.
+        minima over columns, with results equal bit for bit. Replaces what this detector has learned.
         """
         shared = self._columns(cache)
         at_once = max(1, VIEWS_AT_ONCE // len(self.reference_angles))
@@ -86,8 +90,8 @@ class SharesDistances(Detector):
     def _measure(
         self, images: Sequence[Any], references: list[str], shared: "DistanceColumns", cache: TensorCache
     ) -> Iterator[None]:
-        """Add the columns of the references that it was fitted on, image by image."""
-        self._grouped_bank()  # made here, once, and not by two threads at a time
+        """Add the columns of the references that this detector was fitted on, image by image."""
+        self._grouped_bank()  # made once, here, rather than by two threads at a time
 
         def measure(item: ImageFeatures) -> None:
             shared.add(item.key, references, self.reference_distances(item), grid_size(item.maps), item.frame)
@@ -99,16 +103,13 @@ class SharesDistances(Detector):
             self._bank_of = GroupedBank(self.bank_, self.offsets_)
         return self._bank_of
 
-    def _known(self, images: Sequence[Any], cache: TensorCache | None) -> list[Scored | None]:
-        """What shared distances say of each image, without its features; None where they do not.
-
-        A mask needs the features, so a detector that masks knows nothing.
-        """
+    def _from_shared(self, images: Sequence[Any], cache: TensorCache | None) -> list[Scored | None]:
+        """Scores from shared distances, without features; None where a column is missing or a mask needs features."""
         if cache is None or self.masked_:
             return [None] * len(images)
         shared = self._columns(cache)
-        found = (shared.minimum(content_key(image), self.references_) for image in images)
-        return [None if one is None else self._finished(*one) for one in found]
+        minima = (shared.minimum(content_key(image), self.references_) for image in images)
+        return [None if minimum is None else self._finished(*minimum) for minimum in minima]
 
     def _columns(self, cache: TensorCache) -> "DistanceColumns":
         spec, network = self.spec(), self.network()
@@ -121,10 +122,12 @@ class SharesDistances(Detector):
 
 
 class DistanceColumns:
-    """Columns of distances in a cache, a file a test image, with its patch grid and frame: all that a score needs.
+    """Columns of distances in a cache, one file per test image, with its patch grid and frame: all that a score needs.
 
-    kind: names everything that shapes a distance apart from the two images. Images go by their content's key,
-    64 hex digits, as `content_key` gives it.
+    Images are named by their content key, 64 hex digits, see `content_key`.
+
+    cache: where the columns are stored.
+    kind: names everything that changes a distance, other than the two images.
     """
 
     def __init__(self, cache: TensorCache, kind: str) -> None:
@@ -132,9 +135,9 @@ class DistanceColumns:
         self.kind = kind
 
     def minimum(self, image: str, references: Sequence[str]) -> tuple[Tensor, tuple[int, int], Frame] | None:
-        """(patches,) distance of each patch to the nearest of the references, grid, frame; None without a column."""
-        known, entry = self._read(image)
-        place = {key: number for number, key in enumerate(known)}
+        """(patches,) distances of the patches to the nearest reference, grid, frame; None where a column is missing."""
+        stored, entry = self._read(image)
+        place = {key: number for number, key in enumerate(stored)}
         if not place.keys() >= set(references):
             return None
         distances = entry["distances"][:, [place[key] for key in references]].amin(dim=1)
@@ -145,10 +148,10 @@ class DistanceColumns:
         return not set(references) <= set(self._read(image)[0])
 
     def add(self, image: str, references: Sequence[str], columns: Tensor, grid: tuple[int, int], frame: Frame) -> None:
-        """Keep columns (patches, R) for R references beside those that are there already."""
-        known, entry = self._read(image)
-        fresh = [number for number, key in enumerate(references) if key not in known]
-        keys = [*known, *(references[number] for number in fresh)]
+        """Add columns (patches, R) for R references; columns that are stored already are kept."""
+        stored, entry = self._read(image)
+        fresh = [number for number, key in enumerate(references) if key not in stored]
+        keys = [*stored, *(references[number] for number in fresh)]
         columns = columns.cpu() if len(fresh) == len(references) else columns[:, fresh].cpu()
         self.cache.put(
             self.kind,

@@ -1,10 +1,10 @@
 """Deep SVDD (Ruff et al. 2018, 'Deep One-Class Classification'; chapter 03).
 
-A network learns to send good pictures near one fixed point, the centre; what lands far from it is anomalous. Nothing
-asks the network to tell anything from anything, so it may send ALL pictures to the centre: the hypersphere collapses.
-Three habits are against that: the centre is fixed before training and has no coordinate near zero, which a network of
-zeros would reach; no layer has a bias, which alone could produce the centre; no activation is bounded, for one that
-saturates is a constant, and so a bias.
+A network learns to map good images close to one fixed point, the centre; images far from it are anomalous. The loss
+never asks the network to distinguish anything, so it may map ALL images to the centre: the hypersphere collapses. Three
+rules prevent this: the centre is fixed before training and has no coordinate near zero, which a network of zeros would
+reach; no layer has a bias, which alone could produce the centre; no activation is bounded, because a saturated
+activation is a constant and acts as a bias.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,25 +21,29 @@ from adlib.features.extract import ImageFeatures
 from adlib.features.pixels import PIXELS
 
 OBJECTIVES = ("one-class", "soft-boundary")
-STRIDE = 16  # input pixels a position of the network's output
-FROM_ZERO = 0.1  # no coordinate of the centre is nearer to zero, as in the authors' code
+STRIDE = 16  # input pixels per position of the network's output
+FROM_ZERO = 0.1  # smallest magnitude of a coordinate of the centre, as in the authors' code
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class DeepSVDD(TrainedDetector):
-    """A convolutional network and a hypersphere around what it makes of good pictures.
+    """A network trained to map good images close to one centre; the distance to the centre is the score.
 
-    It learns from the pixels (backbone "pixels"), or as a head on the layers of a pretrained backbone.
-    The paper's network ends in one vector a picture. This one stays convolutional: a vector at every 16 x 16 pixels
-    (or cell of a coarser layer), one centre for all of them, and a picture's squared distance is the mean over its
-    positions. Image score: that distance, not squared. Map: the distance at each position, so the map's mean square is
-    the squared score; a position sees its receptive field, for pixels a square of 31, so the map is coarse.
+    It learns from pixels (backbone "pixels"), or as a head on the layers of a pretrained backbone.
+    The paper's network outputs one vector per image and is pretrained as an autoencoder. This network is not
+    pretrained and stays convolutional: a vector at every 16 x 16 pixels (or cell of a coarser layer), one centre for
+    all vectors, and the squared distance of an image is the mean over its positions. Image score: that distance, not
+    squared. Map: the distance at each position, so the map's mean square is the squared score; a position sees its
+    receptive field, for pixels a square of 31, so the map is coarse.
 
-    objective: "one-class" minimises the mean squared distance; "soft-boundary" the squared radius and what lies
-    outside, divided by nu (eq. 3 of the paper), the radius being the 1 - nu quantile of the batch's distances;
-    nu: share in (0, 1) of the good pictures that may lie outside; dims: length of a vector; width: channels of the
-    first convolution, doubled at each later one; bias: whether the layers have bias terms, to show the collapse;
-    sigma: in network pixels. No autoencoder is trained beforehand, which the paper does.
+    objective: "one-class" minimises the mean squared distance; "soft-boundary" minimises the squared radius plus the
+        excess over it, divided by nu (eq. 3 of the paper), where the radius is the 1 - nu quantile of the batch's
+        distances.
+    nu: fraction in (0, 1) of the good images that may be outside.
+    dims: length of a vector.
+    width: channels of the first convolution, doubled at each later convolution.
+    bias: whether the layers have bias terms, to show the collapse.
+    sigma: in network pixels.
     """
 
     name: ClassVar[str] = "deep_svdd"
@@ -57,9 +61,9 @@ class DeepSVDD(TrainedDetector):
         super()._check()
         check_choice("objective", self.objective, OBJECTIVES)
         if not 0 < self.nu < 1:
-            raise InputError(f"nu is the share of good pictures outside, above 0 and below 1, not {self.nu}.")
+            raise InputError(f"nu is the fraction of good images outside, above 0 and below 1, not {self.nu}.")
         if min(self.dims, self.width) < 1:
-            raise InputError(f"dims and width are at least 1, not {self.dims} and {self.width}.")
+            raise InputError(f"dims and width must be at least 1, not {self.dims} and {self.width}.")
 
     def _build(self) -> nn.Module:
         network = self.network()
@@ -83,9 +87,9 @@ class DeepSVDD(TrainedDetector):
         return loss
 
     def _learn(self, features: Iterator[ImageFeatures], views: int, show_progress: bool) -> None:
-        """Beside the network `radius_`: the 1 - nu quantile of the distances of the pictures it learned from.
+        """Learn the network and `radius_`, the 1 - nu quantile of the distances of the images learned from.
 
-        New good pictures lie outside more often than that; a threshold comes from pictures that were held out.
+        New good images are outside more often than that; a threshold needs held-out images.
         """
         kept: list[ImageFeatures] = []
         super()._learn((kept.append(item) or item for item in features), views, show_progress)
@@ -98,7 +102,7 @@ class DeepSVDD(TrainedDetector):
         return squared.mean().sqrt(), squared.sqrt()
 
     def _input(self, maps: Maps) -> Tensor:
-        """(B, C, h, w): all layers on the grid of the finest."""
+        """(B, C, h, w): all layers, resized to the finest grid."""
         size = max(values.shape[2:] for values in maps.values())
         same = [
             values if values.shape[2:] == size else F.interpolate(values, size=size, mode="bilinear")
@@ -108,10 +112,15 @@ class DeepSVDD(TrainedDetector):
 
 
 class Sphere(nn.Module):
-    """Convolutions down to a stride of 16, at least two of them, then the vectors; and where their centre lies.
+    """Convolutions down to a stride of 16, at least two, then the vectors; and the centre of the hypersphere.
 
-    inputs, stride: channels of the input and its pixels a cell. No layer after the standardisation adds a constant,
-    unless bias is on: f(a x) = a f(x) for a > 0.
+    Without bias no layer after the standardisation adds a constant: f(a x) = a f(x) for a > 0.
+
+    inputs: channels of the input.
+    stride: pixels per cell of the input.
+    width: channels of the first convolution.
+    dims: length of a vector.
+    bias: whether the layers have bias terms.
     """
 
     def __init__(self, inputs: int, stride: int, width: int, dims: int, bias: bool) -> None:
@@ -131,13 +140,13 @@ class Sphere(nn.Module):
         self.register_buffer("radius", torch.zeros(()))
 
     def standardise(self, inputs: Sequence[Tensor]) -> None:
-        """Let every channel of some inputs (C, h, w) have mean 0 and standard deviation 1."""
+        """Set mean and std such that every channel of the inputs (C, h, w) gets mean 0 and standard deviation 1."""
         values = torch.stack([torch.stack([one.mean((1, 2)), one.square().mean((1, 2))]) for one in inputs]).mean(0)
         self.mean.copy_(values[0, :, None, None])
         self.std.copy_((values[1] - values[0].square()).clamp(min=1e-8).sqrt()[:, None, None])
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(B, C, h, w) -> vectors (B, dims, h', w'). Each picture is brought to one contrast, as in the paper."""
+        """(B, C, h, w) -> vectors (B, dims, h', w'). The contrast of each image is normalised, as in the paper."""
         values = (inputs - self.mean) / self.std
         values = values - values.mean((1, 2, 3), keepdim=True)
         return self.body(values / values.square().mean((1, 2, 3), keepdim=True).clamp(min=1e-8).sqrt())

@@ -1,8 +1,8 @@
 """DRAEM (Zavrtanik, Kristan & Skocaj 2021, 'DRAEM: A Discriminatively Trained Reconstruction Embedding'; chapter 07).
 
-Good pictures get made-up defects: foreign texture on a mask of Perlin noise. One network, an autoencoder, learns to
-repair them; a second, a U-Net, gets the picture and its repair side by side and learns to say where the defect was. The
-second replaces the plain difference: it has learned which differences count.
+Good images get synthetic defects: foreign texture on a mask of Perlin noise. An autoencoder learns to repair them; a
+U-Net gets the image and its repair as input and learns to segment the defect. The U-Net replaces the plain difference:
+it has learned which differences matter.
 """
 
 from dataclasses import dataclass
@@ -20,18 +20,22 @@ from adlib.networks.unet import Hourglass, check_shape
 from adlib.synthesis.pasting import TEXTURES, made_up_defects
 
 FOCUS = 2.0  # exponent of the focal loss
-DECAYS_AFTER = (0.8, 0.9)  # shares of the training, as in the authors' code
+DECAYS_AFTER = (0.8, 0.9)  # fractions of the training steps, as in the authors' code
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class DRAEM(PixelDetector):
-    """A network that repairs made-up defects and a U-Net that finds them; it works on pixels and has no backbone.
+    """A network repairs synthetic defects; a U-Net compares image and repair and segments the defect.
 
-    width, depth: of both networks, see `Hourglass`; textures: what is pasted, see `made_up_defects`; decay: what the
-    learning rate is multiplied by after 80% and again after 90% of the steps (0.2 in the authors' code, 1 for nothing).
-    Patch scores: the probability of a defect, pixel by pixel. Image score: see `PixelDetector`.
+    It works on pixels and has no backbone. Patch scores: the probability of a defect at each pixel. Image score: see
+    `PixelDetector`.
     The paper works at 256 pixels, with 128 and 64 channels at full resolution, for 700 epochs, on textures from DTD,
-    and turns good pictures at random; here it is small networks, some epochs, and the textures of `pasting`.
+    and rotates good images at random; here the networks are small, the epochs few, and the textures those of `pasting`.
+
+    width, depth: of both networks, see `Hourglass`.
+    textures: what is pasted, see `made_up_defects`.
+    decay: factor of the learning rate after 80% and again after 90% of the steps (0.2 in the authors' code, 1 for
+        none).
     """
 
     name: ClassVar[str] = "draem"
@@ -49,7 +53,7 @@ class DRAEM(PixelDetector):
         check_shape(self.width, self.depth)
         check_choice("kind of textures", self.textures, TEXTURES)
         if not 0 < self.decay <= 1:
-            raise InputError(f"decay is a factor above 0 and at most 1, not {self.decay}.")
+            raise InputError(f"decay must be a factor above 0 and at most 1, not {self.decay}.")
 
     def _build(self) -> nn.Module:
         return RepairAndCompare(self.width, self.depth)
@@ -70,24 +74,27 @@ class DRAEM(PixelDetector):
 
 
 class RepairAndCompare(nn.Module):
-    """The two networks: without skip connections the one that repairs, with all of them the one that compares."""
+    """The two networks: `repair` has no skip connections, `compare` has all of them."""
 
     def __init__(self, width: int, depth: int) -> None:
         super().__init__()
         self.repair = Hourglass(3, 3, width, depth)
         self.compare = Hourglass(6, 1, width, depth, skips=depth)
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 3, h, w) RGB in [0, 1] -> repaired pictures of that shape, and logits (B, 1, h, w): defect or not."""
-        repaired = self.repair(pictures)
-        return repaired, self.compare(torch.cat([pictures, repaired], dim=1))
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, h, w) RGB in [0, 1] -> repaired images of that shape, and logits (B, 1, h, w) of a defect."""
+        repaired = self.repair(images)
+        return repaired, self.compare(torch.cat([images, repaired], dim=1))
 
 
 def focal_loss(logits: Tensor, masks: Tensor) -> Tensor:
-    """Mean of -(1 - p)^2 log p, p being the probability given to the truth (Lin et al. 2017): sure pixels count little.
+    """Mean of -(1 - p)^2 log p, where p is the predicted probability of the true class (Lin et al. 2017).
 
-    logits: any shape; masks: bool of the same. Most pixels are good and soon sure; without the factor they would drown
-    the few of the defects.
+    The factor (1 - p)^2 reduces the weight of confident pixels: most pixels are good and soon confident, and would
+    otherwise outweigh the few defective pixels.
+
+    logits: any shape.
+    masks: bool, of the same shape.
     """
     surprise = F.binary_cross_entropy_with_logits(logits, masks.to(logits.dtype), reduction="none")
     return ((1 - (-surprise).exp()) ** FOCUS * surprise).mean()

@@ -1,8 +1,8 @@
 """FastFlow (Yu et al. 2021, 'FastFlow: Unsupervised Anomaly Detection and Localization via 2D Normalizing Flows').
 
-Chapter 05. One flow a level of the feature pyramid, on whole maps: its subnets are convolutions, 3 x 3 and 1 x 1 in
-turn, so what a vector is expected to be depends on its neighbours. What the flow cannot bring near the middle of the
-standard normal is anomalous.
+Chapter 05. One flow per level of the feature pyramid, on whole maps: its subnets are convolutions, alternately 3 x 3
+and 1 x 1, so the expected value of a vector depends on its neighbours. Vectors that the flow maps far from the mean of
+the standard normal are anomalous.
 """
 
 from dataclasses import dataclass
@@ -20,11 +20,13 @@ from adlib.networks.coupling import Flow, convolutions
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class FastFlow(FlowDetector):
-    """Convolutional flows, one a level; see `FlowDetector` for the parameters.
+    """Convolutional normalizing flows on feature maps; unlikely features are anomalous.
 
-    Patch scores: 1 - exp(-|z|^2 / 2C), in [0, 1], of z with C channels, a mean over the levels on the finest grid. As
-    in public implementations the log-determinant counts in training and not in the score. They start from each
-    channel's mean and spread; here the flow starts from the whole covariance.
+    Parameters: see `FlowDetector`.
+    Patch scores: 1 - exp(-|z|^2 / 2C), in [0, 1], of z with C channels, averaged over the levels on the finest grid. As
+    in public implementations the log-determinant is part of the training loss but not of the score. Public
+    implementations start from the mean and standard deviation of each channel; here the flow starts from the full
+    covariance.
     """
 
     name: ClassVar[str] = "fastflow"
@@ -36,7 +38,7 @@ class FastFlow(FlowDetector):
         return Flow(channels, [convolutions(hidden, (3, 1)[number % 2]) for number in range(self.couplings)])
 
     def log_likelihoods(self, network: nn.Module, maps: Maps) -> Maps:
-        """Level -> share of each position in the log-density of the whole map, in nats a channel, (B, h, w)."""
+        """Level -> contribution of each position to the map's log-density, in nats per channel, (B, h, w)."""
         return {layer: flow.log_likelihood(maps[layer]) / maps[layer].shape[1] for layer, flow in network.items()}
 
     def _score(self, features: ImageFeatures) -> tuple[float, Tensor]:

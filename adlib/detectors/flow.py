@@ -1,7 +1,7 @@
-"""What detectors share that learn the density of feature maps by a normalizing flow (chapter 05).
+"""Base class of detectors that learn the density of feature maps by normalizing flows (chapter 05).
 
-A flow a level of the feature pyramid. Each begins as the one Gaussian of all patches of its level, measured before
-training, so training starts from chapter 04 and every step is a gain in likelihood over it.
+One flow per level of the feature pyramid. Each flow starts as one Gaussian of all patches of its level, measured before
+training, so training starts from the model of chapter 04 and improves its likelihood.
 """
 
 from abc import abstractmethod
@@ -20,11 +20,14 @@ from adlib.networks.coupling import Flow
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class FlowDetector(TrainedDetector):
-    """A flow a level; what it is trained to make small is the negative log-likelihood of good maps.
+    """One flow per level, trained to minimise the negative log-likelihood of good maps.
 
-    layers: the levels, None for the deepest at each of the strides 4, 8 and 16; couplings: layers of a flow; width:
-    hidden channels of their subnets as a share of the level's channels; sigma: in network pixels. Image score: the
-    maximum of the smoothed map.
+    Image score: the maximum of the smoothed map.
+
+    layers: the levels, None for the deepest layer at each of the strides 4, 8 and 16.
+    couplings: coupling layers of a flow.
+    width: hidden channels of the subnets, divided by the channels of the level.
+    sigma: in network pixels.
     """
 
     couplings: int = 8
@@ -32,18 +35,20 @@ class FlowDetector(TrainedDetector):
 
     @abstractmethod
     def _flow(self, channels: int) -> Flow:
-        """The flow of a level of so many channels."""
+        """The flow of a level with `channels` channels."""
 
     @abstractmethod
     def log_likelihoods(self, network: nn.Module, maps: Maps) -> Maps:
-        """Level -> log-density of the vector at each position in nats a channel, (B, h, w)."""
+        """Level -> log-density of the vector at each position, in nats per channel, (B, h, w)."""
 
     def _check(self) -> None:
         super()._check()
         if self.couplings < 1:
-            raise InputError(f"couplings is the number of a flow's layers, at least 1, not {self.couplings}.")
+            raise InputError(f"couplings is the number of a flow's coupling layers, at least 1, not {self.couplings}.")
         if self.width <= 0:
-            raise InputError(f"width is the subnets' hidden channels over the level's, above 0, not {self.width}.")
+            raise InputError(
+                f"width is the subnets' hidden channels per channel of the level, above 0, not {self.width}."
+            )
 
     def _layers(self) -> tuple[str, ...]:
         return tuple(self.layers or pyramid_layers(self.network()))

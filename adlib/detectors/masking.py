@@ -1,8 +1,8 @@
-"""AnomalyDINO's object mask: which patches of a picture show the part, and which the background.
+"""AnomalyDINO's object mask: which patches of an image show the object, and which the background.
 
-Damm et al. 2025, sec. 3.2, taught in chapter 21. The first principal component of a picture's own DINOv2 tokens
-separates object from background where the object leaves enough background to see; on close-ups it cuts the object
-itself in two. The mask test tells the one from the other on the first reference picture.
+Damm et al. 2025, sec. 3.2; chapter 21. The first principal component of an image's own DINOv2 tokens separates object
+from background where enough background is visible; on close-ups it splits the object instead. The mask test detects
+this on the first reference image.
 """
 
 import numpy as np
@@ -12,9 +12,9 @@ from sklearn.decomposition import PCA
 from adlib.errors import InputError
 
 THRESHOLD = 10.0  # in units of unnormalised DINOv2 tokens after the final norm
-CENTRE_SHARE = 0.35  # the sign flips where the central box keeps no more of its patches than this
-# A passing mask covers at most this share of the picture and of its outermost ring of patches. The paper judges the
-# first mask by eye; these two numbers stand for what the eye looks for: an object that lies inside the picture.
+CENTRE_SHARE = 0.35  # the sign flips where the mask keeps at most this fraction of the central box
+# A mask that passes the test covers at most these fractions of the image and of its outermost ring of patches. The
+# paper judges the first mask by eye; the two numbers replace the eye: the object must be inside the image.
 LARGEST_SHARE = 0.6
 LARGEST_RING_SHARE = 0.35
 
@@ -22,9 +22,13 @@ LARGEST_RING_SHARE = 0.35
 def object_mask(tokens: np.ndarray, grid: tuple[int, int], threshold: float = THRESHOLD) -> np.ndarray:
     """Mask of the object's patches, True on the object.
 
-    tokens: (h * w, D) patch tokens before any normalisation of their length; grid: (h, w).
-    First principal component > threshold; if the central 60% x 60% box keeps at most 35% of its patches, the other
-    sign; then a dilation and a closing with a 3 x 3 square. Returns (h, w) bool.
+    The mask is where the first principal component exceeds the threshold; if it keeps at most 35% of the central
+    60% x 60% box, the sign is flipped; then a dilation and a closing with a 3 x 3 square follow.
+
+    tokens: (h * w, D) patch tokens before any normalisation of their length.
+    grid: (h, w).
+    threshold: of the first principal component.
+    Returns (h, w) bool.
     Raises InputError where tokens and grid disagree.
     """
     height, width = grid
@@ -37,12 +41,12 @@ def object_mask(tokens: np.ndarray, grid: tuple[int, int], threshold: float = TH
         mask = -component.reshape(grid) > threshold
     square = np.ones((3, 3), dtype=bool)
     mask = binary_dilation(mask, square)
-    # A closing by hand, because scipy's own eats an object that touches the border; image libraries do not.
+    # Not scipy's binary_closing: it erodes objects that touch the border; image libraries do not.
     return binary_erosion(binary_dilation(mask, square), square, border_value=1)
 
 
 def mask_test(mask: np.ndarray) -> bool:
-    """Whether a mask (h, w) of the first reference picture separates an object: not empty, not all, not cut off."""
+    """Whether a mask (h, w) of the first reference image separates an object: not empty, not all, not cut off."""
     ring = np.ones(mask.shape, dtype=bool)
     ring[1:-1, 1:-1] = False
     return bool(mask.any() and mask.mean() <= LARGEST_SHARE and mask[ring].mean() <= LARGEST_RING_SHARE)

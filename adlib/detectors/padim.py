@@ -1,8 +1,8 @@
 """PaDiM (Defard et al. 2021, 'PaDiM: a Patch Distribution Modeling Framework'; chapter 06).
 
-Every position of the patch grid has its own idea of good: a Gaussian, fitted to the features which the good pictures
-show there. A patch is as anomalous as it is far from the Gaussian of ITS position, in standard deviations along each
-direction (Mahalanobis). Fast and small, and it needs parts that always lie in the same place.
+Every position of the patch grid has its own Gaussian, fitted to the features of the good images at that position. A
+patch is scored by its Mahalanobis distance from the Gaussian of ITS position, the distance in standard deviations along
+each direction. Fast and small, but the part must be at the same position in all images.
 """
 
 from collections.abc import Iterator
@@ -19,18 +19,21 @@ from adlib.features.extract import ImageFeatures
 from adlib.features.patches import patch_vectors
 from adlib.features.stages import pyramid_layers
 
-EPSILON = 0.01  # on the diagonal of every covariance, as in the paper: fewer pictures than channels leave it singular
+EPSILON = 0.01  # on the diagonal of every covariance, as in the paper: fewer images than channels leave it singular
 CHUNK = 256  # positions fitted at once: 256 covariances of 100 x 100 in float64 take 20 MB
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class PaDiM(Detector):
-    """A Gaussian at each grid position.
+    """A Gaussian of features at each grid position; a patch is scored by its Mahalanobis distance.
 
-    layers: None for the deepest at each of the strides 4, 8 and 16 (a ViT: its default); crop: see `Preprocess`. All
-    pictures must give one grid, so aspect is "square" by default; dims: a random choice of so many channels, capped at
-    what the layers have; sigma: in network pixels, and the image score is the maximum of that smoothed map; seed: of
-    the choice of channels.
+    All images must give one grid, so aspect is "square" by default. Image score: the maximum of the smoothed map.
+
+    layers: None for the deepest layer at each of the strides 4, 8 and 16 (a ViT: its default).
+    crop: see `Preprocess`.
+    dims: number of randomly chosen channels, at most those of the layers.
+    sigma: in network pixels.
+    seed: of the choice of channels.
     """
 
     name: ClassVar[str] = "padim"
@@ -44,8 +47,8 @@ class PaDiM(Detector):
     def _learn(self, features: Iterator[ImageFeatures], views: int, show_progress: bool) -> None:
         """Fit `mean_` (P, d) and `whitening_` (P, d, d) of the P positions of `grid_` on `channels_`.
 
-        Memory: N x P x d floats while fitting, P x d x d to keep; both are predicted, and InputError names the ways
-        out where they do not fit.
+        Memory: N x P x d floats while fitting, P x d x d floats to keep. Both are predicted; InputError says what to
+        do where they do not fit.
         """
         patches, grid, channels = PatchBank(views), None, None
         for item in features:
@@ -61,7 +64,7 @@ class PaDiM(Detector):
         self.grid_, self.channels_ = list(grid), channels
 
     def _score(self, features: ImageFeatures) -> tuple[float, Tensor]:
-        """Patch scores are Mahalanobis distances, >= 0. InputError where the grid is not that of the references."""
+        """Patch scores are Mahalanobis distances, >= 0. Raises InputError if the grid differs from the references'."""
         vectors, grid = patch_vectors(features.maps, neighbourhood=1)
         _check_grid(grid, tuple(self.grid_), features.name)
         deviations = vectors[:, self.channels_] - self.mean_
@@ -85,8 +88,10 @@ class PaDiM(Detector):
 def whitening(samples: Tensor) -> Tensor:
     """Inverse Cholesky factors W of the covariances: |W (x - mean)| is the Mahalanobis distance of x.
 
-    samples: (N, P, d), N features at each of P positions. Returns (P, d, d) of the samples' dtype, computed in
-    float64. The covariance is the unbiased one, 0 where N is 1, plus 0.01 on its diagonal.
+    The covariance is the unbiased estimate, 0 where N is 1, plus 0.01 on the diagonal.
+
+    samples: (N, P, d), N features at each of P positions.
+    Returns (P, d, d) of the samples' dtype, computed in float64.
     """
     centred = (samples.double() - samples.double().mean(0)).transpose(0, 1)
     covariance = centred.mT @ centred / max(len(samples) - 1, 1)
@@ -105,5 +110,5 @@ def _check_grid(grid: tuple[int, int], expected: tuple[int, int], name: str) -> 
     if grid != expected:
         raise InputError(
             f"{name} gives {grid[0]} x {grid[1]} patches and the first reference image {expected[0]} x {expected[1]}; "
-            f'PaDiM compares position by position, so give images of one shape or aspect="square".'
+            f'PaDiM compares position by position, so give images of one shape or set aspect="square".'
         )

@@ -1,15 +1,15 @@
 """PatchCore (Roth et al. 2022, 'Towards Total Recall in Industrial Anomaly Detection'; chapters 06 and 20).
 
-Mid-level features of good pictures, one vector a patch that knows its neighbourhood, thinned by a coreset, are the
-bank; a patch is as anomalous as it is far from its nearest bank entry. The published numbers come from a code that
-differs from the paper; each difference is a parameter here:
+The bank holds mid-level features of good images, one vector per patch and its neighbourhood, thinned by a coreset; a
+patch is scored by its distance to the nearest bank entry. The published numbers come from code that differs from the
+paper; each difference is a parameter here:
 
 =================  =====================  =================================  ==================================
 parameter          paper                  official code                      what it is
 =================  =====================  =================================  ==================================
 pooling            "mean"                 "official"                         how a window becomes a vector
 distance           "euclidean"            "squared"                          what is scored
-reweight           b of eq. 7             0 (off)                            image score weighted by the bank around
+reweight           b of eq. 7             0 (off)                            weight of the image score, eq. 7
 coreset_method     "greedy"               "approximate"                      random starts, projected to 128 dims
 =================  =====================  =================================  ==================================
 """
@@ -47,13 +47,19 @@ OFFICIAL = {
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class PatchCore(Detector):
-    """A bank of locally aware patch features, thinned by a coreset.
+    """A bank of patch features, thinned by a coreset; a patch is scored by its nearest neighbour.
 
-    crop: see `Preprocess`; neighbourhood: odd side of the window around a patch; pooling, dims: see `patch_vectors`;
-    coreset: share of patches kept, 0 < share <= 1, or a whole number: at most so many patches;
-    distance: what is scored; neighbours: patch score = mean distance to so many bank entries;
-    reweight: b of eq. 7, 0 for off; top_share: image score = mean of this share of patch scores, 0 for the maximum;
-    sigma: in network pixels; seed: of the coreset's first pick.
+    crop: see `Preprocess`.
+    neighbourhood: odd side of the window around a patch.
+    pooling, dims: see `patch_vectors`.
+    coreset: fraction of the patches to keep, 0 < coreset <= 1, or an integer, the maximal number of patches.
+    coreset_method: "greedy", "approximate" or "random".
+    distance: what is scored, "euclidean" or "squared".
+    neighbours: patch score = mean distance to the nearest `neighbours` bank entries.
+    reweight: b of eq. 7, 0 for off.
+    top_share: image score = mean of the highest patch scores, this fraction of all, 0 for the maximum.
+    sigma: in network pixels.
+    seed: of the coreset's first pick.
     """
 
     name: ClassVar[str] = "patchcore"
@@ -91,7 +97,7 @@ class PatchCore(Detector):
         return patch_vectors(features.maps, self.neighbourhood, self.pooling, self.dims)[0]
 
     def _search(self, vectors: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """Euclidean distances (P, k) of vectors to their nearest bank entries, ascending, and which these are."""
+        """Euclidean distances (P, k) of vectors to their nearest bank entries, ascending, and the indices (P, k)."""
         return nearest(vectors, self.bank_, k)
 
     def _thin(self, patches: Tensor, show_progress: bool) -> Tensor:
@@ -124,6 +130,6 @@ class PatchCore(Detector):
         if self.neighbours < 1:
             raise InputError(f"neighbours must be at least 1, not {self.neighbours}.")
         if self.reweight < 0 or self.reweight == 1:
-            raise InputError(f"reweight is the b of eq. 7: 0 for off or at least 2 entries, not {self.reweight}.")
+            raise InputError(f"reweight is b of eq. 7: 0 for off or at least 2 entries, not {self.reweight}.")
         if isinstance(self.coreset, int) and self.coreset < 1:
             raise InputError(f"coreset must keep at least one patch, not {self.coreset}.")

@@ -1,9 +1,9 @@
 """PatchCore on a compressed bank: IVFPQ, the approximate search of the paper's table 5 (chapter 20).
 
-IVF (inverted file): k-means divides the bank into lists, and a query looks into the nearest few alone. PQ (product
-quantisation, Jégou et al. 2011): what is left of an entry after its list's centre is cut into pieces, and of each piece
-only the number of the nearest typical piece is kept. A patch of 384 floats becomes a few dozen bytes; distances are to
-what the bytes decode to. The search is faiss's (Douze et al. 2024), an optional extra.
+IVF (inverted file): k-means divides the bank into lists, and a query searches only the nearest lists. PQ (product
+quantisation, Jégou et al. 2011): the residual of an entry from its list's centre is cut into pieces, and each piece is
+stored as the index of the nearest codebook entry. A patch of 384 floats becomes a few dozen bytes; distances are to the
+decoded bytes. The search is by faiss (Douze et al. 2024), an optional extra.
 """
 
 from collections.abc import Iterator
@@ -22,12 +22,16 @@ from adlib.features.extract import ImageFeatures
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class PatchCoreIVFPQ(PatchCore):
-    """PatchCore whose bank is kept as codes and searched approximately; the coreset, if any, is chosen before.
+    """PatchCore with a bank compressed to a few dozen bytes per patch and searched approximately.
 
-    lists: of the inverted file; probes: lists that a query looks into; subquantizers: pieces that a patch is cut into,
-    a divisor of its values; bits: of the number kept for each piece. The official code's approximate search has 512
-    lists, 1 probe, 64 pieces and 8 bits, but no published number says that it was made with it.
-    `fit` raises InputError without faiss, and where the bank has fewer patches than lists or typical pieces.
+    The coreset, if any, is chosen before. The official code's approximate search has 512 lists, 1 probe, 64 pieces and
+    8 bits, but no published number is stated to use it.
+
+    lists: of the inverted file.
+    probes: lists that a query searches.
+    subquantizers: pieces that a patch is cut into, a divisor of its length.
+    bits: of the index of a piece.
+    `fit` raises InputError without faiss, and where the bank has fewer patches than lists or codebook entries.
     """
 
     name: ClassVar[str] = "patchcore_ivfpq"
@@ -39,7 +43,7 @@ class PatchCoreIVFPQ(PatchCore):
     bits: int = 8
 
     def _learn(self, features: Iterator[ImageFeatures], views: int, show_progress: bool) -> None:
-        """Train `index_` on the bank and keep of it only the codes `bank_` (M, bytes), uint8."""
+        """Train `index_` on the bank and keep only the codes `bank_` (M, bytes), uint8."""
         super()._learn(features, views, show_progress)
         bank = _array(self.bank_)
         self.index_ = self._trained(bank)
@@ -52,20 +56,20 @@ class PatchCoreIVFPQ(PatchCore):
             raise InputError(f"subquantizers must divide the {dims} values of a patch; {self.subquantizers} do not.")
         if count < max(self.lists, 2**self.bits):
             raise InputError(
-                f"The bank has {count} patches, too few for {self.lists} lists and {2**self.bits} typical pieces; take "
-                "a larger coreset, fewer lists or fewer bits."
+                f"The bank has {count} patches, too few for {self.lists} lists and {2**self.bits} codebook entries; "
+                "take a larger coreset, fewer lists or fewer bits."
             )
         faiss = _faiss()
         index = faiss.IndexIVFPQ(faiss.IndexFlatL2(dims), dims, self.lists, self.subquantizers, self.bits)
         index.nprobe = self.probes
         for kmeans in (index.cp, index.pq.cp):
             kmeans.seed = self.seed
-            kmeans.min_points_per_centroid = 1  # faiss would print that it likes 39
+            kmeans.min_points_per_centroid = 1  # faiss would print a warning below 39
         index.train(bank)
         return index
 
     def _search(self, vectors: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """Distances (P, k) to the decoded entries that were found, ascending, and which these are."""
+        """Distances (P, k) to the nearest decoded entries that were found, ascending, and the indices (P, k)."""
         queries = _array(vectors)
         squared, found = self.index_.search(queries, k)
         short = (found < 0).any(axis=1)  # the probed lists hold fewer than k entries
@@ -109,7 +113,7 @@ class PatchCoreIVFPQ(PatchCore):
         if self.probes > self.lists:
             raise InputError(f"probes ({self.probes}) cannot be more than lists ({self.lists}).")
         if not 1 <= self.bits <= 8:
-            raise InputError(f"bits must lie between 1 and 8, not {self.bits}.")
+            raise InputError(f"bits must be between 1 and 8, not {self.bits}.")
         _faiss()
 
 
@@ -122,5 +126,5 @@ def _faiss() -> Any:
         import faiss
     except ImportError as error:
         raise InputError("patchcore_ivfpq searches with faiss, which is missing; run: pip install faiss-cpu") from error
-    faiss.omp_set_num_threads(1)  # pictures are scored a core each; and sums then do not depend on the number of cores
+    faiss.omp_set_num_threads(1)  # one core per image already; and sums then do not depend on the number of cores
     return faiss

@@ -1,4 +1,4 @@
-"""What detectors share that train on pixels, without a backbone, and score pixel by pixel (chapter 07)."""
+"""Base class of detectors that train on pixels, without a backbone, and score each pixel (chapter 07)."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from adlib.networks.ssim import ssim_map
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class PixelDetector(TrainedDetector):
-    """A detector that trains on the pixels of good images, of 128 x 128 by default, and scores every pixel.
+    """A detector that trains on the pixels of good images (128 x 128 by default) and scores every pixel.
 
     Image score: the maximum of the map smoothed by `sigma`.
     """
@@ -37,9 +37,10 @@ class PixelDetector(TrainedDetector):
 
 
 def apart(pixels: Tensor, returned: Tensor, loss: str) -> Tensor:
-    """How far two batches of images are apart at each pixel: (B, C, h, w) twice -> (B, h, w), at least 0.
+    """Difference of two batches of images at each pixel: (B, h, w), >= 0.
 
-    loss: "l2" for the squared difference, "ssim" for 1 - SSIM, each the mean over channels.
+    pixels, returned: (B, C, h, w) images and their reconstructions.
+    loss: "l2" for the squared difference, "ssim" for 1 - SSIM, each averaged over channels.
     """
     if loss == "l2":
         return (pixels - returned).square().mean(1)

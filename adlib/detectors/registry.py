@@ -1,4 +1,4 @@
-"""Every detector by its name: to add a method, write its file and add its class to the tuple below."""
+"""All detectors by name. To add a method, write its file and add its class to the tuple below."""
 
 from typing import Any
 
@@ -43,19 +43,19 @@ DETECTORS: dict[str, type[Detector]] = {
 
 
 def make_detector(name: str, **parameters: Any) -> Detector:
-    """A detector by its name; InputError on an unknown method or on a parameter that it does not take."""
+    """A detector by its name. Raises InputError for an unknown method or parameter."""
     cls = detector_class(name)
     cls.check_names(parameters)
     return cls(**parameters)
 
 
 def default_backbone(name: str) -> str:
-    """The backbone that a method takes where none is named; InputError on an unknown method."""
+    """The default backbone of a method. Raises InputError for an unknown method."""
     return detector_class(name).parameter_defaults()["backbone"]
 
 
 def detector_class(name: str) -> type[Detector]:
-    """The class of a method; InputError on an unknown one."""
+    """The class of a method. Raises InputError for an unknown method."""
     check_choice("method", name, sorted(DETECTORS))
     return DETECTORS[name]
 
@@ -63,17 +63,20 @@ def detector_class(name: str) -> type[Detector]:
 def load_detector(path: str, weights: str | None = None, device: str | None = None) -> Detector:
     """A detector that `Detector.save` wrote, ready to predict.
 
-    weights, device: where the backbone's weights lie and where it runs on THIS machine.
-    Raises InputError where the file is damaged or the backbone's weights are not those that the bank was built with.
+    path: the saved file.
+    weights: file of the backbone's weights on THIS machine, None to search for it.
+    device: where the backbone runs on this machine.
+    Raises InputError where the file is damaged or the backbone's weights are not those that the detector was fitted
+    with.
     """
     header, tensors = read_model(path)
     stored = detector_class(header["detector"]).growth.read(header["parameters"])
     detector = make_detector(header["detector"], **stored | {"weights": weights, "device": device})
-    found = detector.network().weights_sha256
-    if found != header["weights_sha256"]:
+    sha256 = detector.network().weights_sha256
+    if sha256 != header["weights_sha256"]:
         raise InputError(
             f"{path} was fitted with {detector.backbone} weights of sha256 {header['weights_sha256'][:12]}..., "
-            f"and those found here have {found[:12]}...; give the right file with weights=."
+            f"but the weights found here have sha256 {sha256[:12]}...; give the right file with weights=."
         )
     detector._restore(tensors, header["learned"])
     return detector

@@ -1,8 +1,8 @@
 """Reverse distillation (Deng & Li 2022, 'Anomaly Detection via Reverse Distillation from One-Class Embedding').
 
-Chapter 02. The student never sees the picture. It gets the teacher's maps, pressed through a bottleneck that learns to
-pass on what good pictures need, and gives them back from deep to shallow. A defect does not fit through, so what comes
-back is the map of a good part, and there teacher and student part.
+Chapter 02. The student never sees the image. It gets the teacher's maps through a bottleneck that learns to encode good
+images, and reconstructs the maps from deep to shallow. A defect does not pass the bottleneck: the student returns the
+map of a good part, and differs from the teacher at the defect.
 """
 
 from collections.abc import Mapping
@@ -22,12 +22,15 @@ from adlib.features.stages import pyramid_layers
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ReverseDistillation(TrainedDetector):
-    """A bottleneck and a decoder that give back the teacher's maps of good pictures.
+    """A decoder trained to reconstruct a teacher's features of good images through a bottleneck.
 
-    layers: the scales, None for the deepest at each of the strides 4, 8 and 16; width: channels of the decoder at its
-    finest scale, doubled at every coarser one; sigma: in network pixels. Patch scores: 1 - cosine of teacher and
-    student, summed over the scales. Image score: the maximum of the smoothed map.
-    The paper's decoder mirrors its WideResNet-50 teacher and trains 200 epochs; here one residual block a scale.
+    Patch scores: 1 - cosine of teacher and student, summed over the scales. Image score: the maximum of the smoothed
+    map. The paper's decoder mirrors its WideResNet-50 teacher and trains for 200 epochs; here it has one residual block
+    per scale.
+
+    layers: the scales, None for the deepest layer at each of the strides 4, 8 and 16.
+    width: channels of the decoder at its finest scale, doubled at every coarser scale.
+    sigma: in network pixels.
     """
 
     name: ClassVar[str] = "reverse_distillation"
@@ -60,7 +63,11 @@ class ReverseDistillation(TrainedDetector):
 
 
 class Decoder(nn.Module):
-    """The teacher's maps in, what comes back of them out. strides, dims: of the teacher's layers, by name."""
+    """Reconstructs the teacher's maps from an embedding of them.
+
+    strides, dims: of the teacher's layers, by name.
+    width: channels at the finest scale.
+    """
 
     def __init__(self, strides: Mapping[str, int], dims: Mapping[str, int], width: int) -> None:
         super().__init__()
@@ -85,7 +92,7 @@ class Decoder(nn.Module):
             narrow = widths[layer]
 
     def embedding(self, maps: Maps) -> Tensor:
-        """All scales brought to the coarsest, then half of it: (B, C, h, w) at twice the coarsest stride."""
+        """All scales, fused at the coarsest and halved: (B, C, h, w) at twice the coarsest stride."""
         fused = torch.cat([self.fuse[layer](maps[layer]) for layer in self.layers], dim=1)
         return self.embed(self.squeeze(fused))
 
@@ -93,14 +100,14 @@ class Decoder(nn.Module):
         """Layer -> (B, C, h, w), of the shapes of `maps`."""
         values, answers = self.embedding(maps), {}
         for layer in reversed(self.layers):
-            # The nearest cell, not a transposed convolution: that one leaves a checkerboard and needs even sides.
+            # Nearest-neighbour upsampling: a transposed convolution leaves a checkerboard pattern and needs even sides.
             values = self.rise[layer](F.interpolate(values, size=maps[layer].shape[2:]))
             answers[layer] = self.answer[layer](values)
         return {layer: answers[layer] for layer in self.layers}
 
 
 class Residual(nn.Module):
-    """Two 3 x 3 convolutions and a way around them, as in ResNet-18."""
+    """Two 3 x 3 convolutions and a shortcut, as in ResNet-18."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
         super().__init__()

@@ -1,8 +1,7 @@
 """SPADE (Cohen & Hoshen 2020, 'Sub-Image Anomaly Detection with Deep Pyramid Correspondences'; chapter 06).
 
-Two searches after each other. One vector for the whole picture finds the K good pictures most like it, and how far
-they are is the image score; then every patch looks for its like among the patches of these K pictures alone, and how
-far that is is the pixel score.
+Two searches. One vector per image finds the K nearest good images, and their mean distance is the image score; then
+every patch is compared with the patches of these K images only, and its distance to the nearest is the patch score.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,14 +21,18 @@ from adlib.features.patches import grid_size, patch_vectors
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class SPADE(Detector):
-    """The nearest good pictures, and in them the nearest patches.
+    """Finds the nearest good images, then scores each patch by its nearest patch in these images.
 
-    layers: the pyramid whose maps are stacked into patches, coarse ones brought to the finest grid, None for the
-    backbone's default. (The paper's strides are 4, 8 and 16: ask for them by name. The finer grid has four times the
-    patches, and a search takes sixteen times as long.) global_layer: its mean over the picture is the picture's one
-    vector, None for the deepest layer there is; crop: see `Preprocess`; nearest_images: the paper's K, capped at the
-    number of references; neighbours: its kappa, patch score = mean distance to so many patches; sigma: in network
-    pixels. Nothing here is random. Distances are Euclidean.
+    Nothing here is random. Distances are Euclidean.
+
+    layers: the pyramid whose maps are concatenated into patch vectors on the finest grid, None for the backbone's
+        default. The paper's strides are 4, 8 and 16: name such layers for them. The finer grid has four times the
+        patches, and a search takes sixteen times as long.
+    crop: see `Preprocess`.
+    global_layer: its mean over the image is the image's vector, None for the deepest layer.
+    nearest_images: the paper's K, at most the number of references.
+    neighbours: the paper's kappa, patch score = mean distance to the nearest `neighbours` patches.
+    sigma: in network pixels.
     """
 
     name: ClassVar[str] = "spade"
@@ -42,10 +45,10 @@ class SPADE(Detector):
     neighbours: int = 1
 
     def _learn(self, features: Iterator[ImageFeatures], views: int, show_progress: bool) -> None:
-        """Keep one vector a picture, `globals_` (N, G), and all patches, `bank_` (M, D), by `offsets_`.
+        """Keep one vector per image, `globals_` (N, G), and all patches, `bank_` (M, D), with their `offsets_`.
 
-        Rows offsets_[i]:offsets_[i + 1] of the bank are picture i. Memory: all patches of all references, nothing is
-        thinned; 200 pictures of 32 x 32 patches with 152 values take 0.12 GB. InputError where it does not fit.
+        Rows offsets_[i]:offsets_[i + 1] of the bank are image i. Memory: all patches of all references, without a
+        coreset; 200 images of 32 x 32 patches with 152 values take 0.12 GB. InputError where it does not fit.
         """
         patches, whole = PatchBank(views), []
         for item in features:
@@ -57,8 +60,8 @@ class SPADE(Detector):
 
     def _score(self, features: ImageFeatures) -> tuple[Tensor, Tensor]:
         count = min(self.nearest_images, len(self.globals_))
-        distances, found = nearest(self._global(features)[None], self.globals_, k=count)
-        gallery = self._gallery(found[0].tolist())
+        distances, images = nearest(self._global(features)[None], self.globals_, k=count)
+        gallery = self._gallery(images[0].tolist())
         to_patches, _ = nearest(self._vectors(features), gallery, k=min(self.neighbours, len(gallery)))
         return distances.mean(), to_patches.mean(dim=1).reshape(grid_size(self._pyramid(features)))
 
@@ -69,7 +72,7 @@ class SPADE(Detector):
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}.")
 
     def spec(self) -> FeatureSpec:
-        """What is asked of the backbone: the pyramid and the layer of the whole picture."""
+        """The layers and the preprocessing: the pyramid and the layer of the whole image."""
         spec = super().spec()
         return replace(spec, layers=tuple(dict.fromkeys((*spec.layers, self._whole_layer()))))
 
@@ -85,8 +88,8 @@ class SPADE(Detector):
     def _global(self, features: ImageFeatures) -> Tensor:
         return features.maps[self._whole_layer()].mean(dim=(1, 2))
 
-    def _gallery(self, pictures: Sequence[int]) -> Tensor:
-        """All patches of some reference pictures; the bank itself, uncopied, where that is all of them."""
-        if len(pictures) == len(self.globals_):
+    def _gallery(self, images: Sequence[int]) -> Tensor:
+        """All patches of the reference images with these indices; the bank itself, not a copy, for all images."""
+        if len(images) == len(self.globals_):
             return self.bank_
-        return torch.cat([self.bank_[self.offsets_[i] : self.offsets_[i + 1]] for i in sorted(pictures)])
+        return torch.cat([self.bank_[self.offsets_[i] : self.offsets_[i + 1]] for i in sorted(images)])

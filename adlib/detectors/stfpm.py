@@ -1,9 +1,9 @@
 """STFPM (Wang et al. 2021, 'Student-Teacher Feature Pyramid Matching for Anomaly Detection'; chapter 02).
 
-The teacher is a pretrained network; the student, untrained and of the same or a lighter shape, learns to give the
-teacher's maps on good pictures. On a defect it has never had to answer, and there the two part. Maps are compared as
-directions, each position's vector brought to length 1, at several scales at once: a defect must disturb all of them to
-score high in their product.
+The teacher is a pretrained network; the student, of the same or a smaller architecture and randomly initialised, learns
+to predict the teacher's maps on good images. It was never trained on defects, and differs from the teacher there. Maps
+are compared as directions, each position's vector normalised to length 1, at several scales: a defect must change all
+scales to score high in their product.
 """
 
 from dataclasses import dataclass
@@ -23,14 +23,16 @@ from adlib.features.stages import Stages, pyramid_layers
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class STFPM(TrainedDetector):
-    """A student that knows the teacher's answers on good pictures only.
+    """A student trained to predict a teacher's features on good images; where they differ is anomalous.
 
-    layers: the scales, None for the deepest at each of the strides 4, 8 and 16; student: name of the convolutional
-    backbone whose untrained shape the student takes, None for the teacher's own (where channels differ, a 1 x 1
-    convolution translates); sigma: in network pixels. Patch scores: 1 - cosine of teacher and student, multiplied over
-    the scales. Image score: the maximum of the patch scores.
-    The paper trains a ResNet-18 for 100 epochs by SGD (0.4); AdamW's held-out loss was lower after 200 steps of the toy
-    nut: 0.28, against 0.36.
+    Patch scores: 1 - cosine of teacher and student, multiplied over the scales. Image score: the maximum of the patch
+    scores. The paper trains a ResNet-18 for 100 epochs by SGD (0.4); on the toy nut AdamW's held-out loss was lower
+    after 200 steps: 0.28, against 0.36.
+
+    layers: the scales, None for the deepest layer at each of the strides 4, 8 and 16.
+    student: name of the convolutional backbone whose architecture the student has, None for the teacher's; where the
+        channels differ, a 1 x 1 convolution maps the student's to the teacher's.
+    sigma: in network pixels.
     """
 
     name: ClassVar[str] = "stfpm"
@@ -56,9 +58,12 @@ class STFPM(TrainedDetector):
 
 
 class Student(nn.Module):
-    """Pixels in, the teacher's maps out, or what the student takes them to be. shape: name of a backbone.
+    """Predicts the teacher's maps from pixels.
 
-    Raises InputError where the student has no layer at the stride of one of the teacher's.
+    teacher: the pretrained backbone.
+    layers: the teacher's layers to predict.
+    shape: name of the backbone whose architecture the student has.
+    Raises InputError where the student has no layer at the stride of one of the teacher's layers.
     """
 
     def __init__(self, teacher: Backbone, layers: tuple[str, ...], shape: str) -> None:
@@ -66,16 +71,16 @@ class Student(nn.Module):
         stages = untrained_stages(shape)
         strides, dims = shape_of(shape)
         deepest = {stride: layer for layer, stride in strides.items()}
-        self.own: dict[str, str] = {}  # layer of the teacher -> the student's that answers it
+        self.own: dict[str, str] = {}  # layer of the teacher -> layer of the student that predicts it
         self.translate = nn.ModuleDict()
         for layer in layers:
             stride = teacher.strides[layer]
             if stride not in deepest:
-                raise InputError(f"A {shape} student has no maps of stride {stride}, as layer {layer!r} has them.")
+                raise InputError(f"A {shape} student has no maps of stride {stride}; leave out layer {layer!r}.")
             own = self.own[layer] = layer if shape == teacher.name else deepest[stride]
             same = dims[own] == teacher.dims[layer]
             self.translate[layer] = nn.Identity() if same else nn.Conv2d(dims[own], teacher.dims[layer], 1)
-        used = 1 + max(stages.layers.index(own) for own in self.own.values())  # what lies behind would learn nothing
+        used = 1 + max(stages.layers.index(own) for own in self.own.values())  # later stages would learn nothing
         self.stages = Stages(stages.stem, stages.stages[:used], stages.layers[:used])
         for key, values in (("mean", teacher.mean), ("std", teacher.std)):
             self.register_buffer(key, torch.tensor(values).view(3, 1, 1), persistent=False)
@@ -87,9 +92,10 @@ class Student(nn.Module):
 
 
 def differences(teacher: Maps, student: Maps) -> Maps:
-    """How far the two part at every position: half the squared distance of unit vectors, which is 1 - cosine.
+    """Difference of teacher and student at every position: half the squared distance of unit vectors, 1 - cosine.
 
-    Layer of the student -> (B, h, w), 0 to 2.
+    teacher, student: layer -> (B, C, h, w).
+    Returns layer of the student -> (B, h, w), 0 to 2.
     """
     return {
         layer: (F.normalize(teacher[layer], dim=1) - F.normalize(answer, dim=1)).square().sum(1) / 2
@@ -98,7 +104,7 @@ def differences(teacher: Maps, student: Maps) -> Maps:
 
 
 def on_finest_grid(scales: Maps) -> Tensor:
-    """Layer -> (B, h, w) of several sizes, brought bilinearly to the finest: (B, layers, h, w)."""
+    """Layer -> (B, h, w) of several sizes, resized bilinearly to the finest: (B, layers, h, w)."""
     finest = max(values.shape[1:] for values in scales.values())
     enlarged = [F.interpolate(values[:, None], size=finest, mode="bilinear") for values in scales.values()]
     return torch.cat(enlarged, dim=1)

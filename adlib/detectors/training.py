@@ -1,7 +1,7 @@
-"""One training loop for every detector that trains, and what such detectors share (chapters 02, 03, 05 and 07).
+"""The training loop of all trained detectors, and their base class (chapters 02, 03, 05 and 07).
 
-Good pictures are all there is, so good pictures say when to stop: a share of them is held out, the loss on these is
-watched, and the weights of its best moment are kept. The test set is never looked at.
+Only good images are available, so good images decide when to stop: a fraction of them is held out, and the weights
+with the lowest held-out loss are kept. The test set is never used.
 """
 
 import hashlib
@@ -23,10 +23,10 @@ from adlib.features.cache import TensorCache, digest
 from adlib.features.extract import ImageFeatures
 from adlib.progress import progress
 
-# Raise it whenever the same parameters and pictures come to give other weights, so that old ones are not loaded.
+# Raise it whenever the same parameters and images give different weights, so that old weights are not loaded.
 TRAINING_VERSION = 1
-CHECKS = 20  # looks at the held-out pictures over the whole budget
-FEWEST_TO_HOLD_OUT = 10  # with fewer pictures than this all are trained on, and the budget is used up
+CHECKS = 20  # evaluations of the held-out loss over all steps
+FEWEST_TO_HOLD_OUT = 10  # with fewer images than this, training uses all images and all steps
 
 Maps = dict[str, Tensor]  # layer -> (B, C, h, w)
 History = list[tuple[int, float, float | None]]  # step, mean training loss since the last entry, held-out loss
@@ -34,14 +34,17 @@ History = list[tuple[int, float, float | None]]  # step, mean training loss sinc
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TrainedDetector(Detector):
-    """A detector that trains a network of its own, `network_`, on feature maps or on pixels of good pictures.
+    """A detector that trains its own network, `network_`, on feature maps or pixels of good images.
 
-    A subclass builds the network (`_build`) and says what it minimises (`_loss`). All pictures must give maps of one
-    shape, so aspect is "square" by default.
+    A subclass builds the network (`_build`) and defines the loss (`_loss`). All images must give maps of one shape, so
+    aspect is "square" by default.
 
-    steps: batches at most; batch: pictures in one; learning_rate, weight_decay: of AdamW; held_out: share of the good
-    pictures that say when to stop (none where there are fewer than ten); patience: looks at them without a better loss
-    before training stops, of 20 over all steps; seed: of the initial weights, of the batches and of what is held out.
+    steps: maximal number of batches.
+    batch: images per batch.
+    learning_rate, weight_decay: of AdamW.
+    held_out: fraction of the good images that decide when to stop (none where there are fewer than ten).
+    patience: evaluations of the held-out loss (20 over all steps) without improvement before training stops.
+    seed: of the initial weights, the batches and the held-out images.
     """
 
     aspect: str = "square"
@@ -58,31 +61,32 @@ class TrainedDetector(Detector):
 
     @abstractmethod
     def _loss(self, network: nn.Module, maps: Maps) -> Tensor:
-        """What a batch costs, a scalar."""
+        """Loss of a batch, a scalar."""
 
     def _rate(self, step: int) -> float:
-        """Share of the learning rate that a step is made with; step: from 1 on."""
+        """Factor of the learning rate at a step; steps count from 1."""
         return 1.0
 
     def _prepare(self, network: nn.Module, samples: Sequence[ImageFeatures]) -> None:
-        """Before training, on the pictures to train on: what has to be known of them goes into buffers."""
+        """Before training: store statistics of the training images in the network's buffers."""
 
     def fit(
         self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False
     ) -> "TrainedDetector":
-        """Train, or take from the cache what the same parameters and pictures gave before; returns self.
+        """Train, or load from the cache what the same parameters and images gave before; returns self.
 
-        Learns `network_` and `history_`: (step, training loss, held-out loss) at every look; the held-out loss is None
-        where nothing is held out.
+        Learns `network_` and `history_`: (step, training loss, held-out loss) at every evaluation; the held-out loss
+        is None where nothing is held out. Raises InputError for invalid parameters, for images whose maps differ in
+        shape, and where the loss is not finite.
         """
         if cache is None or not len(images):
             return super().fit(images, cache, show_progress)
         self._check()
         kind, key = self._cache_place(images)
-        known = cache.get(kind, key)
-        if known is not None:
-            plain = json.loads(bytes(known.pop("plain").tolist()))
-            self._restore(known, plain)
+        cached = cache.get(kind, key)
+        if cached is not None:
+            plain = json.loads(bytes(cached.pop("plain").tolist()))
+            self._restore(cached, plain)
             return self
         super().fit(images, cache, show_progress)
         learned = self._learned()
@@ -108,7 +112,7 @@ class TrainedDetector(Detector):
     def _train(
         self, network: nn.Module, trained: list[ImageFeatures], watched: list[ImageFeatures], show_progress: bool
     ) -> History:
-        """AdamW on random batches; the network ends with the weights of the lowest held-out loss."""
+        """AdamW on random batches; the network returns with the weights of the lowest held-out loss."""
         optimiser = torch.optim.AdamW(
             [p for p in network.parameters() if p.requires_grad], self.learning_rate, weight_decay=self.weight_decay
         )
@@ -150,7 +154,7 @@ class TrainedDetector(Detector):
         return history
 
     def _held_out_loss(self, network: nn.Module, watched: list[ImageFeatures]) -> float | None:
-        """Mean loss of the held-out pictures, random parts drawn alike at every look; None without any."""
+        """Mean loss of the held-out images, with the same random numbers each time; None where there are none."""
         if not watched:
             return None
         network.eval()
@@ -165,7 +169,7 @@ class TrainedDetector(Detector):
             return super()._scored(features)
 
     def _cache_place(self, images: Sequence[Any]) -> tuple[str, str]:
-        elsewhere = ("weights", "device")  # where things lie and run, not what they are
+        elsewhere = ("weights", "device")  # file and device do not change the result
         shaped_by = {name: value for name, value in self.parameters().items() if name not in elsewhere}
         network = self.network()
         shaped_by |= {"version": TRAINING_VERSION, "sha256": network.weights_sha256, "on": network.device.type}
@@ -190,12 +194,12 @@ class TrainedDetector(Detector):
 
 
 def stack(samples: Sequence[ImageFeatures]) -> Maps:
-    """Maps of several pictures as a batch: layer -> (B, C, h, w)."""
+    """Maps of several images as a batch: layer -> (B, C, h, w)."""
     return {layer: torch.stack([sample.maps[layer] for sample in samples]) for layer in samples[0].maps}
 
 
 def _gather(features: Iterator[ImageFeatures], views: int) -> list[ImageFeatures]:
-    """All maps of all pictures; their bytes are predicted from the first, their shapes must be its."""
+    """All maps of all images; memory is predicted from the first image, whose shapes all must have."""
     samples: list[ImageFeatures] = []
     shapes: dict[str, torch.Size] = {}
     for item in features:
@@ -206,14 +210,14 @@ def _gather(features: Iterator[ImageFeatures], views: int) -> list[ImageFeatures
             check_memory(needed, f"The maps of {views} images", "use fewer shots or a smaller resize", device)
         elif shapes != {layer: values.shape for layer, values in item.maps.items()}:
             raise InputError(
-                f'{item.name} has another shape than the first picture; give one shape or aspect="square".'
+                f'{item.name} has another shape than the first image; give images of one shape or aspect="square".'
             )
         samples.append(item)
     return samples
 
 
 def _batches(count: int, batch: int, seed: int) -> Iterator[np.ndarray]:
-    """Indices of one batch after another, without end: every picture once before any comes again."""
+    """Indices of batches, without end: every image comes once before any comes again."""
     generator = np.random.default_rng(seed)
     waiting = np.empty(0, dtype=int)
     while True:

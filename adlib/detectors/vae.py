@@ -1,8 +1,7 @@
 """The variational autoencoder (Kingma & Welling 2014, 'Auto-Encoding Variational Bayes'), as a detector (chapter 07).
 
-The bottleneck carries a Gaussian at each place and no longer a value: noise is added in training, and a penalty keeps
-the Gaussians near the standard one. What the noise drowns is not worth carrying, so detail is lost, and with it
-whatever a defect consists of.
+The bottleneck holds a Gaussian at each position instead of a value: noise is added in training, and a penalty keeps the
+Gaussians close to the standard normal. Detail below the noise is lost, and defects with it.
 """
 
 from dataclasses import dataclass
@@ -21,10 +20,13 @@ from adlib.networks.unet import Hourglass
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class VAE(Autoencoder):
-    """An autoencoder whose bottleneck is noisy in training. All else is as in `Autoencoder`.
+    """An autoencoder with a noisy bottleneck; pixels that it cannot reconstruct are anomalous.
 
-    kl_weight: of the divergence from the standard Gaussian, in nats a value of the picture, beside the loss of a pixel.
-    Sampling happens in training only: pictures are scored by what comes of the Gaussians' means.
+    Noise is sampled in training only: images are scored by the reconstruction from the Gaussians' means. All else is as
+    in `Autoencoder`.
+
+    kl_weight: weight of the divergence from the standard normal, in nats per value of the image; the loss of a pixel
+        has weight 1.
     """
 
     name: ClassVar[str] = "vae"
@@ -35,7 +37,7 @@ class VAE(Autoencoder):
     def _check(self) -> None:
         super()._check()
         if self.kl_weight < 0:
-            raise InputError(f"kl_weight is the weight of a penalty, at least 0, not {self.kl_weight}.")
+            raise InputError(f"kl_weight must be at least 0, not {self.kl_weight}.")
 
     def _build(self) -> nn.Module:
         return NoisyHourglass(3, 3, self.width, self.depth, self.bottleneck, self.skips)
@@ -50,7 +52,7 @@ class VAE(Autoencoder):
 
 
 class NoisyHourglass(Hourglass):
-    """An `Hourglass` whose code is the mean of a Gaussian, the logarithm of its variance coming beside it."""
+    """An `Hourglass` whose code is the mean of a Gaussian; `spread` gives the logarithm of its variance."""
 
     def __init__(self, inputs: int, outputs: int, width: int, depth: int, bottleneck: int, skips: int = 0) -> None:
         super().__init__(inputs, outputs, width, depth, bottleneck, skips)
@@ -58,9 +60,9 @@ class NoisyHourglass(Hourglass):
 
     def gaussians(self, deepest: Tensor) -> tuple[Tensor, Tensor]:
         """Means and logarithms of the variances, each of the code's shape."""
-        return self.squeeze(deepest), self.spread(deepest).clamp(-10, 10)  # e^10 would be no number of use
+        return self.squeeze(deepest), self.spread(deepest).clamp(-10, 10)  # keeps exp() in range
 
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of N(mean, variance) from N(0, 1) in nats, value by value; 0 where they are equal."""
+    """Kullback-Leibler divergence of N(mean, variance) from N(0, 1) in nats, for each value; 0 where they are equal."""
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)

@@ -1,4 +1,4 @@
-"""One frozen dataclass says a whole run: a number without its protocol says nothing."""
+"""A frozen dataclass describes a whole run: a number without its protocol is meaningless."""
 
 import hashlib
 import json
@@ -11,9 +11,9 @@ from adlib.errors import InputError, check_choice
 from adlib.growth import Growth
 
 FRAMES = ("original", "network")
-# Said by the protocol itself, or of where things run, not of what is computed.
+# Fields of the protocol itself, or parameters of the machine, not of the computation.
 NOT_OPTIONS = ("backbone", "weights", "device", "seed")
-# A field that is added goes in here with the value that reproduces the rows without it: they keep their hashes.
+# Add every new field here, with the value that reproduces rows without it: such rows keep their hashes.
 GROWTH = Growth(added={"revision": 0})
 
 
@@ -21,18 +21,20 @@ GROWTH = Growth(added={"revision": 0})
 class Protocol:
     """What was run, in plain values; its hash names the result.
 
-    dataset, category: what was looked at.
+    dataset, category: the data.
     data_digest: names, sizes and split of every image of the category (see `data_digest`).
     method: name of the detector.
-    backbone, weights_sha256: the frozen network, and its weights file.
-    split_seed: seed of the split, where the data set has none of its own.
+    backbone: name of the frozen network.
+    weights_sha256: of its weights file.
+    split_seed: seed of the split, if the data set has no split of its own.
     shots: number of good images learned from, None for all, 0 for batched zero-shot.
     selection: how they were sampled, "slice" or "random".
-    seed: of whatever is random.
+    seed: of everything random.
     map_frame: where maps and masks are compared, "original" pixels or the "network"'s frame (official PatchCore: the
         224 crop).
-    options: every parameter of the method; those left out take their defaults.
-    revision: of the method's numbers (see `Detector.revision`), None for today's.
+    options: all parameters of the method; missing parameters get their defaults.
+    revision: of the method's numbers (see `Detector.revision`), None for the current revision.
+    Raises InputError for an unknown method, map_frame or option, and for negative shots.
     """
 
     dataset: str
@@ -66,17 +68,17 @@ class Protocol:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Protocol":
-        """The inverse of `as_dict`, for rows of any age; an unknown name is an InputError."""
+        """The inverse of `as_dict`, also for old rows. Raises InputError for an unknown name."""
         values = GROWTH.read(values)
         unknown = sorted(set(values) - {f.name for f in fields(cls)})
         if unknown:
-            raise InputError(f"A protocol has no {unknown[0]!r}.")
+            raise InputError(f"A protocol has no field {unknown[0]!r}; update adlib or remove the field.")
         options = detector_class(values["method"]).growth.read(values.get("options", {}))
         return cls(**values | {"options": options})
 
     @property
     def hash(self) -> str:
-        """10 hex digits of the sha256 of all values, those apart that reproduce rows older than themselves."""
+        """10 hex digits of the sha256 of all values, except newer fields at the value that reproduces older rows."""
         options = detector_class(self.method).growth.hashed(self.options)
         values = GROWTH.hashed(self.as_dict()) | {"options": options}
         text = json.dumps(values, sort_keys=True, ensure_ascii=False, allow_nan=False)
@@ -84,13 +86,13 @@ class Protocol:
 
     @property
     def title(self) -> str:
-        """A readable, file-safe name that the hash makes unique."""
+        """A readable file name, unique by the hash."""
         shots = "full" if self.shots is None else f"{self.shots}shot"
         words = (self.dataset, self.category, self.method, self.backbone, shots, f"s{self.seed}", self.hash)
         return "-".join("".join(c if c.isalnum() or c in "._" else "_" for c in word) for word in words)
 
     def group(self) -> dict[str, Any]:
-        """Everything but the seeds: runs that agree in this are repetitions of one experiment."""
+        """All values except the seeds: runs that agree in these are repetitions of one experiment."""
         return {k: v for k, v in self.as_dict().items() if k not in ("seed", "split_seed", "data_digest")}
 
 

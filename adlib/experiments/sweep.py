@@ -1,8 +1,8 @@
 """A shot sweep: papermill executes one notebook per (category, method, shots), with all seeds inside.
 
-What the notebooks share is computed once, before the first of them: features of every picture that any of them will
-ask for go into the feature cache, and where a method's score is a minimum over reference pictures, so do distances.
-Whatever is on disk already is left alone, so a sweep that was killed goes on.
+Shared work is done once, before the first notebook: features of all images that the notebooks need go into the feature
+cache, and so do distances, where a method's score is a minimum over reference images. Results on disk are kept, so a
+sweep that was killed continues.
 """
 
 import contextlib
@@ -28,15 +28,22 @@ from adlib.features.cache import TensorCache
 from adlib.features.extract import extract
 from adlib.progress import progress
 
-NOTEBOOK = Path(__file__).with_name("run.ipynb")  # in the package: a wheel brings it along
+NOTEBOOK = Path(__file__).with_name("run.ipynb")  # in the package, so a wheel contains it
 
 
 @dataclass(frozen=True)
 class Sweep(Choices):
-    """Which runs, and where they go.
+    """The runs of a sweep, and where their results go. Other fields: see `Choices`.
 
-    data: "elpv", "toy" or a folder; categories: () for all; out: folder of results/ and notebooks/; workers:
-    notebooks at a time; the rest as in `Choices`.
+    data: "elpv", "toy" or a folder.
+    out: folder of results/ and notebooks/.
+    categories: () for all.
+    methods: names of detectors.
+    shots: numbers of good images to learn from.
+    seeds: one sample of the shots for each.
+    layout: of the folder, "auto" to detect it.
+    workers: notebooks run at the same time.
+    Raises InputError where methods, shots or seeds are empty or repeat a value, and for workers below 1.
     """
 
     data: str
@@ -52,19 +59,23 @@ class Sweep(Choices):
         for name in ("methods", "shots", "seeds"):
             values = getattr(self, name)
             if not values or len(set(values)) < len(values):
-                raise InputError(f"{name} must be given, each value once; they are {list(values)}.")
+                raise InputError(f"{name} must be given, each value once, not as {list(values)}.")
         if self.workers < 1:
             raise InputError(f"workers must be at least 1, not {self.workers}.")
 
     @property
     def store(self) -> ResultStore:
-        """Where results go."""
+        """The store of the results."""
         return ResultStore(self.out / "results")
 
 
 @dataclass(frozen=True)
 class Job:
-    """One notebook: a category, a method, a shot count, and a protocol for each seed."""
+    """One notebook: a category, a method and a number of shots.
+
+    dataset: of the category.
+    protocols: one per seed.
+    """
 
     dataset: Dataset
     protocols: tuple[Protocol, ...]
@@ -80,9 +91,9 @@ class Job:
 
 
 def jobs(sweep: Sweep) -> list[Job]:
-    """Every notebook of a sweep, most shots first: what they compute serves the others.
+    """All notebooks of a sweep, most shots first, because jobs with fewer shots reuse what they compute.
 
-    Raises InputError where a category has too few images for a shot count, before anything is computed.
+    Raises InputError where a category has too few images for a number of shots, before anything is computed.
     """
     whole = load_dataset(sweep.data, layout=sweep.layout, split_seed=sweep.split_seed)
     datasets = [whole.category(name) for name in sweep.categories or whole.categories]
@@ -99,9 +110,9 @@ def jobs(sweep: Sweep) -> list[Job]:
 
 
 def run_sweep(sweep: Sweep, show_progress: bool = True) -> tuple[list[Job], bool]:
-    """Do what is not done yet; returns all jobs, and whether anything had to be done.
+    """Run the unfinished jobs; returns all jobs, and whether any job was run.
 
-    Raises InputError where a notebook fails, with its own sentence.
+    Raises InputError where a notebook fails, with the notebook's error message.
     """
     everything = jobs(sweep)
     waiting = [job for job in everything if not _done(job, sweep)]
@@ -116,7 +127,7 @@ def run_sweep(sweep: Sweep, show_progress: bool = True) -> tuple[list[Job], bool
                     bar.set_postfix_str(running[done].title[:60])
                     bar.update()
             except BaseException:
-                pool.shutdown(cancel_futures=True)  # what runs comes to its end, what waits does not start
+                pool.shutdown(cancel_futures=True)  # running jobs finish, waiting jobs do not start
                 raise
     return everything, bool(waiting)
 
@@ -130,14 +141,14 @@ def _notebook(job: Job, sweep: Sweep) -> Path:
 
 
 def _warm(waiting: Sequence[Job], sweep: Sweep, show_progress: bool) -> None:
-    """Put into the cache what several waiting notebooks will ask for: features, and distances where they are shared."""
+    """Fill the cache with what waiting notebooks share: features, and distances where the method shares them."""
     cache = TensorCache()
     for job in waiting:
         detector = build(job.protocols[0], sweep.machine)
         references = drawn(job.protocols, job.dataset)
-        for paths, turned in ((references, detector.reference_angles), (scored(job.protocols, job.dataset), (0,))):
+        for paths, angles in ((references, detector.reference_angles), (scored(job.protocols, job.dataset), (0,))):
             network, spec = detector.network(), detector.spec()
-            for _ in extract(network, paths, spec, turned, cache=cache, show_progress=show_progress):
+            for _ in extract(network, paths, spec, angles, cache=cache, show_progress=show_progress):
                 pass
     for category in dict.fromkeys(job.protocols[0].category for job in waiting):
         of_category = [job for job in waiting if job.protocols[0].category == category]
@@ -146,13 +157,13 @@ def _warm(waiting: Sequence[Job], sweep: Sweep, show_progress: bool) -> None:
 
 
 def _execute(job: Job, sweep: Sweep) -> None:
-    """Execute the notebook under a temporary name; it gets its own only when it came to its end.
+    """Execute the notebook under a temporary name; it is renamed only when it has finished.
 
-    A process each, with its share of the cores: two notebooks side by side do more than one that must wait, between
-    many small products, for all cores to meet.
+    Each job is a process with cores / workers threads: two notebooks in parallel are faster than one on all cores,
+    which would wait for all threads after each of many small products.
     """
     target = _notebook(job, sweep)
-    if _done(job, sweep):  # by another sweep in the same folder, meanwhile
+    if _done(job, sweep):  # by another sweep in the same folder
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{target.stem[:60]}.", suffix=".part.ipynb", dir=target.parent)
@@ -178,7 +189,7 @@ def _execute(job: Job, sweep: Sweep) -> None:
 
 
 def _last_error(notebook: Path) -> str | None:
-    """The sentence of the error that ended a notebook."""
+    """The message of the error that stopped a notebook; None where there is none."""
     try:
         outputs = [o for cell in json.loads(notebook.read_text("utf-8"))["cells"] for o in cell.get("outputs", ())]
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a sweep shows: its table, its learning curves and its page."""
+"""The report of a sweep: table, learning curves and HTML page."""
 
 from adlib.reports.figures import extremes
 from adlib.reports.page import rate_of_page, write_report

@@ -1,4 +1,4 @@
-"""What a report shows of one run: its object mask, scores, recall of each defect, worst mistakes and extremes."""
+"""Figures and tables of one run: object mask, scores, recall of each defect, worst mistakes and extremes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,21 +17,21 @@ from adlib.experiments.store import Result, ResultStore
 
 COUNT = 4
 MISTAKES_NOTE = (
-    f"First the {COUNT} good test images with the highest scores, the worst false alarms; then the {COUNT} defective "
-    "ones with the lowest, the worst misses. Title: file, label, image score."
+    f"First the {COUNT} good test images with the highest scores (the worst false alarms), then the {COUNT} defective "
+    "test images with the lowest scores (the worst misses). Title: file, label, image score."
 )
 EXTREMES_NOTE = (
-    f"First the {COUNT} test images with the highest scores; then the {COUNT} with the lowest. "
+    f"First the {COUNT} test images with the highest scores, then the {COUNT} with the lowest scores. "
     "Title: file, label, image score."
 )
 MASK_NOTE = (
-    "The first reference image, and in blue what the object mask takes for background. Where the title says masked, a "
-    "defect there is not seen: if blue covers the part itself, run again with --preprocess none."
+    "The first reference image, with the background according to the object mask in blue. Where the title says masked, "
+    "defects in the blue area are not detected: if blue covers the part itself, run again with --preprocess none."
 )
 
 
 def mask(result: Result, dataset: Dataset, machine: Machine = HERE) -> Figure | None:
-    """What the object mask leaves out; None where the run masks nothing, or the network or picture is not at hand."""
+    """The object mask; None where the run masks nothing, or the network or the image is not available."""
     try:
         return mask_picture(result.protocol, dataset, machine)
     except InputError:
@@ -39,7 +39,7 @@ def mask(result: Result, dataset: Dataset, machine: Machine = HERE) -> Figure | 
 
 
 def histogram(result: Result) -> Figure:
-    """Scores of good and defective test images, with the threshold of the row where there is one."""
+    """Scores of good and defective test images, with the threshold of the row, if any."""
     scores, labels = result.scores["score"].to_numpy(), result.scores["label"].to_numpy()
     threshold = result.row["threshold"]
     return plots.score_histogram(
@@ -48,7 +48,7 @@ def histogram(result: Result) -> Figure:
 
 
 def recall_by_defect(result: Result) -> list[dict[str, str]]:
-    """A row a kind of defect: images, how many the threshold finds, exact 95% interval, lowest and median score."""
+    """One row per kind of defect: images, number above the threshold, exact 95% interval, lowest and median score."""
     threshold = result.row["threshold"]
     rows = []
     for kind, group in result.scores[result.scores["label"] == 1].groupby("defect", sort=True):
@@ -56,7 +56,7 @@ def recall_by_defect(result: Result) -> list[dict[str, str]]:
         row = {"defect": kind, "images": str(len(scores)), "found": "n/a", "interval": "n/a"}
         if threshold:
             found = int((scores > threshold["value"]).sum())
-            interval = binomtest(found, len(scores)).proportion_ci()  # Clopper and Pearson's
+            interval = binomtest(found, len(scores)).proportion_ci()  # of Clopper and Pearson
             row |= {
                 "found": f"{found} ({found / len(scores):.0%})",
                 "interval": f"{interval.low:.0%} to {interval.high:.0%}",
@@ -72,15 +72,16 @@ def extremes(result: Result, store: ResultStore, dataset: Dataset, machine: Mach
 
 
 def mistakes(result: Result, store: ResultStore, dataset: Dataset, machine: Machine = HERE) -> Figure | None:
-    """Overlays of the good images of the highest and the defective ones of the lowest scores; None as in `extremes`."""
+    """Overlays of good images with the highest and defective images with the lowest scores; None as in `extremes`."""
     order = np.argsort(result.scores["score"].to_numpy(), kind="stable")
     labels = result.scores["label"].to_numpy()[order]
     return _overlays(result, store, dataset, machine, [*order[labels == 0][::-1][:COUNT], *order[labels == 1][:COUNT]])
 
 
 def showcase(result: Result, store: ResultStore, dataset: Dataset, machine: Machine = HERE) -> Figure | None:
-    """Two good images and two defective ones, at a third and two thirds of their class by score: neither the best nor
-    the worst of a run. A row a class, each map beside its image; None as in `extremes`.
+    """Two good and two defective images, at a third and two thirds of their class by score: typical images of a run.
+
+    One row per class, each map next to its image; None as in `extremes`.
     """
     order = np.argsort(result.scores["score"].to_numpy(), kind="stable")
     labels = result.scores["label"].to_numpy()[order]
@@ -98,20 +99,20 @@ def _overlays(
     columns: int = COUNT,
     beside: bool = False,
 ) -> Figure | None:
-    """Colour limits come from the good test pictures of the run and are shared by all panels."""
+    """Overlays of the chosen images; colour limits come from the good test images and are shared by all panels."""
     grids = store.grids(result.protocol)
     if grids is None or len(grids) != len(result.scores) or not len(chosen):
         return None
     scores, detector = result.scores, build(result.protocol, machine)
     preprocess, window = detector.spec().preprocess, detector.spec().window
-    pictures = {i: read_image(dataset.root / scores["image"].iloc[i], window) for i in dict.fromkeys(chosen)}
+    images = {i: read_image(dataset.root / scores["image"].iloc[i], window) for i in dict.fromkeys(chosen)}
     good = np.flatnonzero(scores["label"].to_numpy() == 0)
-    # Limits are taken from patch scores: good pictures need not be decoded for them.
+    # Limits come from patch scores, so good images need not be decoded.
     limits = plots.colour_limits([grids[i] for i in (good if len(good) else chosen)])
     predictions = detector.assemble(
         scores["score"].to_numpy()[list(chosen)],
         [grids[i] for i in chosen],
-        [preprocess(pictures[i])[1] for i in chosen],
+        [preprocess(images[i])[1] for i in chosen],
     )
     titles = [
         f"{Path(scores['image'].iloc[i]).name}\n{scores['defect'].iloc[i]}, {score:.3g}"
@@ -119,5 +120,5 @@ def _overlays(
     ]
     maps = [predictions.anomaly_map(number) for number in range(len(chosen))]
     return plots.gallery(
-        [pictures[i] for i in chosen], maps, titles=titles, limits=limits, columns=columns, beside=beside
+        [images[i] for i in chosen], maps, titles=titles, limits=limits, columns=columns, beside=beside
     )

@@ -1,6 +1,6 @@
-"""One self-contained HTML page of a sweep, made from result files alone.
+"""A self-contained HTML page of a sweep, made from result files.
 
-Heat maps need the pictures as well; where these are not at hand, the page says so and does without.
+Heat maps also need the images; where the images are not available, the page says so and omits the maps.
 """
 
 import json
@@ -48,12 +48,19 @@ def write_report(
     figures: Path | None = None,
     false_alarms: float = FALSE_ALARM_RATE,
 ) -> Path:
-    """Write the self-contained HTML page: table, learning curve, and of each method's largest shot count the object
-    mask, the threshold, scores, recall of each defect, worst mistakes and extremes; then data, protocols, versions.
+    """Write the self-contained HTML page: table, learning curve, a section per method, data, protocols, versions.
 
-    store: where the patch scores of the results lie; datasets: category -> data set, for the pictures; figures: a
-    folder for `curve_DATASET.png` and `overlays_DATASET.png` (see `showcase`) beside the page.
-    false_alarms: the rate of the thresholds, whatever the results were stored with.
+    The section of a method shows, for its largest number of shots, the object mask, the threshold, scores, recall of
+    each defect, worst mistakes and extremes.
+
+    results: of all runs.
+    store: holds the patch scores of the results.
+    target: the file to write.
+    datasets: category -> data set, for the images.
+    machine: where the networks run.
+    figures: a folder for `curve_DATASET.png` and `overlays_DATASET.png` (see `showcase`), None to write no figures.
+    false_alarms: the rate of the thresholds, instead of the rate stored with the results.
+    Returns target.
     """
     frame = as_frame(results)
     curve = learning_curves(frame, [m for m in ("image_auroc", "image_ap", "image_f1max") if m in frame])
@@ -89,7 +96,7 @@ def _write_figure(figure: Figure, target: Path) -> None:
 
 
 def rate_of_page(page: Path) -> float | None:
-    """The false-alarm rate of a page that `write_report` wrote; None where there is none."""
+    """The false-alarm rate of a page that `write_report` wrote; None where there is no such page."""
     try:
         with open(page, encoding="utf-8") as file:
             found = re.search(r'name="false-alarms" content="([^"]+)"', file.read(2000))
@@ -107,7 +114,7 @@ def _is_latin(results: Sequence[Result]) -> bool:
 def _run_section(
     result: Result, store: ResultStore, dataset: Dataset | None, machine: Machine, rate: float
 ) -> dict[str, Any]:
-    """What the page shows of one run."""
+    """The page's section on one run."""
     highest = extremes(result, store, dataset, machine) if dataset is not None else None
     worst = mistakes(result, store, dataset, machine) if dataset is not None else None
     masked = mask(result, dataset, machine) if dataset is not None else None
@@ -120,11 +127,11 @@ def _run_section(
             (METRICS[m], f"{100 * v:.1f}") for m, v in result.metrics.items() if v is not None and m in METRICS
         ],
         "accuracy": None if result.row["decisions"] is None else f"{100 * result.row['decisions']['accuracy']:.1f}",
-        "mask": {"note": MASK_NOTE, "picture": plots.png_data_uri(masked)} if masked is not None else None,
+        "mask": {"note": MASK_NOTE, "image": plots.png_data_uri(masked)} if masked is not None else None,
         "histogram": plots.png_data_uri(histogram(result)),
         "defects": recall_by_defect(result),
-        "pictures": [
-            {"title": title, "note": note, "picture": plots.png_data_uri(figure)}
+        "figures": [
+            {"title": title, "note": note, "image": plots.png_data_uri(figure)}
             for title, note, figure in (
                 ("Worst mistakes", MISTAKES_NOTE, worst),
                 ("Most and least anomalous test images", EXTREMES_NOTE, highest),
@@ -135,12 +142,12 @@ def _run_section(
 
 
 def _without_constants(shown: pd.DataFrame) -> pd.DataFrame:
-    """The table without what the title says already."""
+    """The table without columns that repeat the title."""
     return shown.drop(columns=[c for c in ("dataset", "backbone") if shown[c].nunique() == 1])
 
 
 def _representatives(results: Sequence[Result]) -> list[Result]:
-    """Of each category and method: the most shots, its lowest seed."""
+    """For each category and method, the run with the most shots and, of these, the lowest seed."""
     best: dict[tuple[str, str], Result] = {}
     for result in results:
         p = result.protocol
@@ -156,7 +163,7 @@ def _counts(results: Sequence[Result]) -> list[dict[str, Any]]:
 
 
 def _protocol_lines(results: Sequence[Result]) -> list[dict[str, str]]:
-    """A line a method: what its runs have in common."""
+    """One entry per method: the protocol that its runs share."""
     lines = {}
     for result in results:
         p = result.protocol

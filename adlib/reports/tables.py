@@ -1,4 +1,4 @@
-"""Tables and curves over draws, from rows of results: what a sweep prints and the README shows."""
+"""Tables and curves over draws (random samples of the shots), for the output of a sweep and the README."""
 
 from collections.abc import Sequence
 
@@ -21,11 +21,14 @@ GROUP = ("dataset", "category", "method", "backbone", "shots")
 
 
 def summary(frame: pd.DataFrame, by: Sequence[str] = GROUP) -> pd.DataFrame:
-    """Mean and sample standard deviation over draws: one row a group, columns (metric, "mean" | "std" | "count").
+    """Mean and sample standard deviation over draws: one row per group, columns (metric, "mean" | "std" | "count").
 
-    frame: from `as_frame`; metrics that no row has are left out; the std of a single draw is NaN.
+    Metrics that no row has are left out; the std of a single draw is NaN.
+
+    frame: from `as_frame`.
+    by: columns that define a group.
     Raises InputError where there are no results, and where rows of one group differ in anything but their draw,
-    because a mean over two protocols means nothing.
+    because a mean over two protocols is meaningless.
     """
     if frame.empty:
         raise InputError("There are no results to report; run a sweep first.")
@@ -35,12 +38,12 @@ def summary(frame: pd.DataFrame, by: Sequence[str] = GROUP) -> pd.DataFrame:
     grouped = frame.groupby(list(by), dropna=False, sort=True)
     for name in fixed:
         if (grouped[name].nunique(dropna=False) > 1).any():
-            raise InputError(f"Results of one group differ in {name}; give it as a further column to group by.")
+            raise InputError(f"Results of one group differ in {name}; add {name} to the columns to group by.")
     return grouped[metrics].agg(["mean", "std", "count"])
 
 
 def table(frame: pd.DataFrame, by: Sequence[str] = GROUP) -> pd.DataFrame:
-    """`summary` as text, percent with one decimal: 'mean ± std' over draws, 'mean' where there is one draw."""
+    """`summary` as text, in percent with one decimal: 'mean ± std' over draws, 'mean' for a single draw."""
     numbers = summary(frame, by)
     shown = {}
     for metric in numbers.columns.get_level_values(0).unique():
@@ -61,7 +64,7 @@ def _percent(mean: float, std: float) -> str:
 
 
 def learning_curves(frame: pd.DataFrame, metrics: Sequence[str] = ("image_auroc",)) -> Figure:
-    """Metric against shots, a line a method, for one data set and backbone; categories are averaged per draw."""
+    """Metrics over shots, one curve per method, for one data set and backbone; categories are averaged per draw."""
     draws = frame.groupby(["method", "shots", "seed"], as_index=False)[list(metrics)].mean()
     categories = ", ".join(sorted(frame["category"].unique()))
     title = f"{frame['dataset'].iloc[0]} ({categories}), {frame['backbone'].iloc[0]}"

@@ -1,4 +1,4 @@
-"""What a method's name means in a run, in words: 'patchcore' in a sweep is not the paper's."""
+"""How the method of a run differs from its defaults, in words: 'patchcore' in a sweep is not the paper's."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,19 +10,19 @@ from adlib.detectors.registry import DETECTORS
 from adlib.experiments.protocol import Protocol
 from adlib.experiments.store import Result, as_frame
 
-# What the method is given, not what it does with it: left out of the short title.
+# Parameters of the input, not of the method: left out of the short title.
 _INPUT = ("precision", "layers", "resize", "aspect", "crop", "window")
 _MASKS = {"never": "no mask", "always": "always masked", "test": "masked where the mask test passes"}
 
 
 def method_title(protocol: Protocol) -> str:
-    """The method, and in brackets how it differs from its defaults: 'patchcore (1,000 patches, top 1%)'."""
+    """The method, with its differences from the defaults in brackets: 'patchcore (1,000 patches, top 1%)'."""
     words = [_short(name, value) for name, value in _changed(protocol).items() if name not in _INPUT]
     return f"{protocol.method} ({', '.join(words)})" if words else protocol.method
 
 
 def method_sentence(protocol: Protocol) -> str:
-    """The same in a sentence, with everything that differs and what the default would be."""
+    """The method in a sentence, with all differences from the defaults, and the defaults."""
     changed, defaults = _changed(protocol), _defaults(protocol.method)
     if not changed:
         return f"{protocol.method} here: all parameters at their defaults."
@@ -32,13 +32,13 @@ def method_sentence(protocol: Protocol) -> str:
 
 
 def titled(results: Iterable[Result]) -> pd.DataFrame:
-    """`as_frame`, with each method named by its title."""
+    """`as_frame`, with the title of each method as its name."""
     results = list(results)
     return as_frame(results).assign(method=[method_title(result.protocol) for result in results])
 
 
 def _changed(protocol: Protocol) -> dict[str, Any]:
-    """Options that differ from the method's defaults; the switches of the official code are one."""
+    """Options that differ from the method's defaults; the settings of the official code count as one option."""
     options, defaults = dict(protocol.options), _defaults(protocol.method)
     changed = {name: value for name, value in options.items() if name in defaults and value != defaults[name]}
     if protocol.method == "patchcore" and OFFICIAL.items() <= options.items():
@@ -48,8 +48,8 @@ def _changed(protocol: Protocol) -> dict[str, Any]:
 
 def _defaults(method: str) -> Mapping[str, Any]:
     """Defaults as a protocol holds them: lists for tuples."""
-    found = DETECTORS[method].parameter_defaults()
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+    defaults = DETECTORS[method].parameter_defaults()
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in defaults.items()}
 
 
 def _short(name: str, value: Any) -> str:
@@ -66,7 +66,7 @@ def _short(name: str, value: Any) -> str:
 def _long(name: str, value: Any) -> str:
     limit = "at most " if isinstance(value, int) else ""
     words = {
-        "official": "the switches of the official code",
+        "official": "the settings of the official code",
         "coreset": f"{limit}{_patches(value)} in the bank",
         "top_share": f"image score = mean of the highest {_percent(value)} of patch scores"
         if value

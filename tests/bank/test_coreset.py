@@ -148,7 +148,7 @@ def test_covering_radius_random_coreset_and_size() -> None:
 
 @pytest.mark.parametrize("share", [0, -0.1, 1.01, float("nan")])
 def test_a_share_outside_its_range_is_refused(share: float) -> None:
-    with pytest.raises(InputError, match="share"):
+    with pytest.raises(InputError, match="fraction"):
         coreset_size(100, share)
 
 

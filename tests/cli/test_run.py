@@ -69,7 +69,7 @@ ARGUMENTS = [
     (("report", "missing"), "no folder"),
     (("report", "EMPTY"), "no results"),
     (("report", "TOY/weld/test"), "no folder"),
-    (("report", "EMPTY", "--out", "x.html"), "belongs to --paper"),
+    (("report", "EMPTY", "--out", "x.html"), "only with --paper"),
 ]
 
 
@@ -92,14 +92,14 @@ def test_good_images_alone_can_be_learned_from(call, data, tmp_path):
     """A folder without a defect: nothing can be measured, but a detector can be fitted, saved and used."""
     good = data / "weld/train/good"
     code, out, _ = call("check", good)
-    assert code == 1 and "not measured: good has no good or defective test images" in out
+    assert code == 1 and "not evaluated: good has no good or defective test images" in out
     command = shlex.split(out.splitlines()[-1])
     assert command == ["adlib", "run", "--data", str(good), "--category", "good", "--save", "good.safetensors"]
     less = ("--resolution", "48", "--shots", "3", "--false-alarms", "0.2", "--set", "coreset=20")
     code, _, err = call(*command[1:-2], *less)
     assert "no test images" in one_sentence(code, err)
     code, out, err = call(*command[1:], *less)
-    assert code == 0 and "nothing is measured" in out and "Threshold" in out and "accuracy" not in out, err
+    assert code == 0 and "without metrics" in out and "Threshold" in out and "accuracy" not in out, err
     assert not list(Path("runs").rglob("*.json"))
     code, out, _ = call("predict", "good.safetensors", data / "weld/test", "--out", "scored")
     assert code == 0 and "18 images scored" in out and "called defective" in out

@@ -101,7 +101,7 @@ def test_deterministic_small_and_restored_without_pickle(fitted, nuts, tmp_path)
         ({"lists": 101, "coreset": 100}, "too few for 101 lists"),
         ({"lists": 0}, "lists must be at least 1"),
         ({"probes": 7}, "cannot be more than lists"),
-        ({"bits": 9}, "bits must lie between 1 and 8"),
+        ({"bits": 9}, "bits must be between 1 and 8"),
         ({"coreset_method": "best"}, "Unknown coreset_method"),
     ],
 )
