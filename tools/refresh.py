@@ -2,7 +2,7 @@
 
     python -m tools.refresh notebooks [NAME ...]    executes them again, top to bottom, and stamps them
                                                     (`run`: the one inside the package)
-    python -m tools.refresh stamps [FILE ...]       names those that changed since, and exits with 1 then (a pre-commit hook)
+    python -m tools.refresh stamps [FILE ...]       names those that changed since; exits with 1 then (pre-commit)
     python -m tools.refresh readme                  fills the README's tables from results/
     python -m tools.refresh figures                 renders figures/ from results/elpv/sweep; its heat maps need the
                                                     patch scores that `make sweep` leaves in runs/elpv
