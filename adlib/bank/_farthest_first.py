@@ -24,9 +24,10 @@ Rounding. What is computed passes wherever the exact values do, because the righ
     rounding = error (|x| + reach + |mean|)^2 + tiny.
 
 |mean| is there because (1) multiplies the points as they are: with X = x + mean, |c|^2/2 - x.c is
-(|c|^2/2 + mean.c) - X.c. tiny is there because squares of tiny values vanish. The coordinates u were rounded before
-they are multiplied, each by up to error |x|, so that a sketch is off by sqrt(w) error |x|: (2) takes
-d + sqrt(w) error (|x| + reach) for d.
+(|c|^2/2 + mean.c) - X.c. tiny is there because squares of tiny values vanish. For (2) the coordinates u were rounded
+before they are multiplied, each by up to error |x| / 2, the w of them by a vector of sqrt(w) error |x| / 2. (r is what
+the rounded u leave, so |r| follows to first order.) A product s(x).s(c) is off by twice that times |c|, and
+|x| |c| <= (|x| + |c|)^2 / 4, so (2) is raised by sqrt(w) error (|x| + reach)^2 / 4 as well.
 
 The lazy pool. The P farthest points are taken aside; `outside` is the largest d^2 of all others. Distances only
 shrink, so a member of the pool with d^2 >= outside is the farthest point of all, whatever has happened outside.
@@ -170,7 +171,7 @@ class Cover:
         self.mean = points.mean(0)
         self.mean_length = torch.linalg.vector_norm(self.mean)
         columns = dims // SKETCH_SHARE
-        self.sketch_error = points.new_tensor(self.error * math.sqrt(max(columns, 1)))
+        self.sketch_error = self.error * math.sqrt(columns) / 4
         # One more column, of ones: half a centre's squared length then joins the product for nothing.
         self.sketch = points.new_ones(n, columns + 1) if columns >= LEAST_SKETCH else None
         # Made once: temporary tensors of ever other sizes would leave holes in the heap.
@@ -226,13 +227,13 @@ class Cover:
         """Pairs (point, column of `new`) that hold all new nearest centres: two (pairs,) int64 tensors a block."""
         centres, sketched = self._centres(new), self.sketch is not None
         for block in _slices(0, len(self.points), BLOCK):
-            limits, roundings = self._limits(block, centres.reach)
+            sketch_limits, limits, roundings = self._limits(block, centres.reach)
             found = []
             for part in _slices(block.start, block.stop, self.rows):
                 inside, rows = slice(part.start - block.start, part.stop - block.start), None
                 limit, rounding = limits[inside], roundings[inside]
                 if sketched:
-                    rows = self._pass_sketch(part, centres, limit)
+                    rows = self._pass_sketch(part, centres, sketch_limits[inside])
                     if not len(rows):
                         continue
                     if part.start == 0 and len(rows) > LOOSE * len(limit):
@@ -252,18 +253,13 @@ class Cover:
             sketch[:, -1] = half
         return _Centres(centred, half + centred @ self.mean, (2 * half.max()).sqrt(), sketch)
 
-    def _limits(self, block: slice, reach: Tensor) -> tuple[Tensor, Tensor]:
-        """Right sides of (1) and (2), raised by their roundings, and these roundings: (n,) each, a point of the block.
-
-        For both tests d is taken a little larger, by the error of the sketches.
-        """
+    def _limits(self, block: slice, reach: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Right sides of (2) and of (1), both raised, and the rounding of (1): (n,) each, a point of the block."""
         half = self.half_lengths[block]
-        distance = self.squared[block].clamp(min=0).sqrt_().to(half.dtype)
         scale = (2 * half).sqrt_().add_(reach)  # |x| + reach
-        limits = torch.addcmul(distance, scale, self.sketch_error).square_().div_(2).sub_(half)
-        roundings = scale.add_(self.mean_length).square_().mul_(self.error)
-        roundings += torch.finfo(torch.float32).tiny
-        return limits.add_(roundings), roundings
+        roundings = (scale + self.mean_length).square_().mul_(self.error).add_(torch.finfo(torch.float32).tiny)
+        limits = self.squared[block].clamp(min=0).to(half.dtype).div_(2).sub_(half).add_(roundings)
+        return limits + scale.square_().mul_(self.sketch_error), limits, roundings
 
     def _pass_sketch(self, part: slice, centres: _Centres, limit: Tensor) -> Tensor:
         """Points of `part` that (2) keeps for any of the centres: (n,) int64, counted from the part's start."""
