@@ -24,9 +24,11 @@ Rounding. The computed values pass a test wherever the exact values do, because 
     rounding = error (|x| + reach + |mean|)^2 + tiny.
 
 The term |mean| is needed because (1) multiplies uncentred points: with X = x + mean, |c|^2/2 - x.c is
-(|c|^2/2 + mean.c) - X.c. The term tiny is needed because squares of tiny values underflow. The coordinates u are
-rounded before they are multiplied, each by up to error |x|, so a sketch has an error of sqrt(w) error |x|: (2) uses
-d + sqrt(w) error (|x| + reach) instead of d.
+(|c|^2/2 + mean.c) - X.c. The term tiny is needed because squares of tiny values underflow. For (2) the coordinates u
+are rounded before they are multiplied: each by up to error |x| / 2, and so the w of them by a vector of up to
+sqrt(w) error |x| / 2. (r is what the rounded u leave, so |r| follows to first order.) A product s(x).s(c) has up to
+twice that times |c| as its error, and |x| |c| <= (|x| + |c|)^2 / 4, so (2) is also raised by
+sqrt(w) error (|x| + reach)^2 / 4.
 
 The lazy pool. The pool holds the P farthest points; `outside` is the largest d^2 of all other points. Distances only
 shrink, so the farthest member of the pool, if its d^2 >= outside, is the farthest of all points, whatever changed
@@ -178,7 +180,7 @@ class Cover:
         self.mean = points.mean(0)
         self.mean_length = torch.linalg.vector_norm(self.mean)
         columns = dims // SKETCH_SHARE
-        self.sketch_error = points.new_tensor(self.error * math.sqrt(max(columns, 1)))
+        self.sketch_error = self.error * math.sqrt(columns) / 4
         # One more column, of ones: the product then includes half a centre's squared length at no cost.
         self.sketch = points.new_ones(n, columns + 1) if columns >= LEAST_SKETCH else None
         # Allocated once: temporary tensors of varying sizes would fragment the heap.
@@ -234,13 +236,13 @@ class Cover:
         """Pairs (point, column of `new`) that include all new nearest centres: two (pairs,) int64 tensors per block."""
         centres, sketched = self._centres(new), self.sketch is not None
         for block in _slices(0, len(self.points), BLOCK):
-            limits, roundings = self._limits(block, centres.reach)
+            sketch_limits, limits, roundings = self._limits(block, centres.reach)
             pairs = []
             for part in _slices(block.start, block.stop, self.rows):
                 inside, rows = slice(part.start - block.start, part.stop - block.start), None
                 limit, rounding = limits[inside], roundings[inside]
                 if sketched:
-                    rows = self._pass_sketch(part, centres, limit)
+                    rows = self._pass_sketch(part, centres, sketch_limits[inside])
                     if not len(rows):
                         continue
                     if part.start == 0 and len(rows) > LOOSE * len(limit):
@@ -260,18 +262,13 @@ class Cover:
             sketch[:, -1] = half
         return _Centres(centred, half + centred @ self.mean, (2 * half.max()).sqrt(), sketch)
 
-    def _limits(self, block: slice, reach: Tensor) -> tuple[Tensor, Tensor]:
-        """Right sides of (1) and (2), raised by their roundings, and these roundings: (n,) each, for a block's points.
-
-        For both tests d is increased by the error of the sketches.
-        """
+    def _limits(self, block: slice, reach: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Right sides of (2) and of (1), both raised, and the rounding of (1): (n,) each, for a block's points."""
         half = self.half_lengths[block]
-        distance = self.squared[block].clamp(min=0).sqrt_().to(half.dtype)
         scale = (2 * half).sqrt_().add_(reach)  # |x| + reach
-        limits = torch.addcmul(distance, scale, self.sketch_error).square_().div_(2).sub_(half)
-        roundings = scale.add_(self.mean_length).square_().mul_(self.error)
-        roundings += torch.finfo(torch.float32).tiny
-        return limits.add_(roundings), roundings
+        roundings = (scale + self.mean_length).square_().mul_(self.error).add_(torch.finfo(torch.float32).tiny)
+        limits = self.squared[block].clamp(min=0).to(half.dtype).div_(2).sub_(half).add_(roundings)
+        return limits + scale.square_().mul_(self.sketch_error), limits, roundings
 
     def _pass_sketch(self, part: slice, centres: _Centres, limit: Tensor) -> Tensor:
         """Points of `part` that (2) keeps for any of the centres: (n,) int64, counted from the part's start."""

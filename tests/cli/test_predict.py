@@ -33,7 +33,7 @@ def test_pictures(call, model, toy_root, tmp_path, case):
 
 ARGUMENTS = [
     (("predict", "missing.safetensors", "TOY"), "no model file missing.safetensors"),
-    (("predict", "TEXT", "TOY"), "no adlib model"),
+    (("predict", "TEXT", "TOY"), "not an adlib model"),
     (("predict", "HALF", "TOY"), "damaged"),
     (("predict", "MODEL", "missing.png"), "no file or folder missing.png"),
     (("predict", "MODEL", "EMPTY"), "no image"),
