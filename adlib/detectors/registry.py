@@ -1,4 +1,4 @@
-"""All detectors by name. To add a method, write its file and add its class to the tuple below."""
+"""All detectors by name. To add a method, write its file and add its class below and to `__init__.py`."""
 
 from typing import Any
 

@@ -32,6 +32,15 @@ def test_the_first_lines_of_python_run(capsys):
     assert shown.startswith("[") and shown.strip().endswith("(300, 300)")
 
 
+def test_the_guide_to_the_results_reads_them(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "results/README.md").read_text("utf-8"), re.DOTALL)
+    names: dict = {}
+    exec(program, names)
+    joined = names["images"].join(names["scores"])
+    assert list(names["rows"]["hash"]) == list(names["scores"].columns) and len(joined) == len(names["images"]) > 0
+
+
 def test_links_and_pictures_exist():
     targets = re.findall(r"\]\(([^)#]+)\)", README)
     assert targets and all((ROOT / t).exists() for t in targets if not t.startswith("http"))
