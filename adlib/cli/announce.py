@@ -26,7 +26,7 @@ def say_methods(protocols: "Sequence[Protocol]") -> None:
 
 def announce(runs: "Sequence[tuple[Protocol, Dataset]]", machine: "Machine", folder: Path, at_a_time: int = 1) -> None:
     """Print the cost of the runs, and write images of their object masks to `folder`, to be checked by eye."""
-    from adlib.experiments.forecast import forecast, mask_picture
+    from adlib.experiments.forecast import forecast, mask_figure
     from adlib.files import atomic_write
     from adlib.plots import figure_to_png
 
@@ -34,7 +34,7 @@ def announce(runs: "Sequence[tuple[Protocol, Dataset]]", machine: "Machine", fol
     if cost is not None:
         print(cost.line, file=sys.stderr)
     for protocol, dataset in {(p.method, p.category): (p, dataset) for p, dataset in runs}.values():
-        figure = mask_picture(protocol, dataset, machine)
+        figure = mask_figure(protocol, dataset, machine)
         if figure is not None:
             target = folder / f"mask_{protocol.dataset}_{protocol.category}.png"
             with atomic_write(target, "wb") as file:

@@ -27,7 +27,7 @@ class Scored:
     tiles: int
 
 
-def score_picture(detector: Detector, image: Image.Image, tile: tuple[int, int] | None = None) -> Scored:
+def score_image(detector: Detector, image: Image.Image, tile: tuple[int, int] | None = None) -> Scored:
     """Score an image, in overlapping tiles where it is larger than a tile in either direction.
 
     The image score of a tiled image is its highest tile score: a mean over the patches of forty tiles would lose one

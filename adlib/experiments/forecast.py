@@ -99,7 +99,7 @@ def forecast(runs: Sequence[tuple[Protocol, Dataset]], machine: Machine = HERE, 
     )
 
 
-def mask_picture(protocol: Protocol, dataset: Dataset, machine: Machine = HERE) -> Figure | None:
+def mask_figure(protocol: Protocol, dataset: Dataset, machine: Machine = HERE) -> Figure | None:
     """The object mask on the first reference, to be judged by eye, and the verdict of the mask test.
 
     protocol: the run.

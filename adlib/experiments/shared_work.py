@@ -17,12 +17,12 @@ from adlib.features.cache import TensorCache
 _DRAW = ("shots", "selection", "seed", "split_seed")  # what differs between the runs of one setting
 
 
-def drawn(protocols: Iterable[Protocol], dataset: Dataset) -> list[Path]:
+def all_references(protocols: Iterable[Protocol], dataset: Dataset) -> list[Path]:
     """Every image that any of these runs learns from, once; dataset: their category."""
     return list(dict.fromkeys(s.path for protocol in protocols for s in _references(protocol, dataset)))
 
 
-def scored(protocols: Iterable[Protocol], dataset: Dataset) -> list[Path]:
+def all_scored(protocols: Iterable[Protocol], dataset: Dataset) -> list[Path]:
     """Every image that any of these runs scores, once: held-out images for the threshold, and the test set."""
     held_out = [sample for protocol in protocols for sample in held_out_good(dataset, _references(protocol, dataset))]
     return list(dict.fromkeys(s.path for s in (*held_out, *dataset.test)))
@@ -50,10 +50,10 @@ def share_distances(
         setting = {name: value for name, value in protocol.as_dict().items() if name not in _DRAW}
         settings.setdefault(json.dumps(setting, sort_keys=True), []).append(protocol)
     for draws in settings.values():
-        references = drawn(draws, dataset)
+        references = all_references(draws, dataset)
         detector = build(draws[0], machine)
         if hasattr(detector, "share_distances") and len(references) < sum(len(_references(p, dataset)) for p in draws):
-            detector.share_distances(references, scored(draws, dataset), cache, show_progress)
+            detector.share_distances(references, all_scored(draws, dataset), cache, show_progress)
 
 
 def _references(protocol: Protocol, dataset: Dataset) -> list[Sample]:

@@ -22,7 +22,7 @@ from adlib.errors import InputError
 from adlib.experiments.choices import Choices
 from adlib.experiments.planning import build
 from adlib.experiments.protocol import Protocol
-from adlib.experiments.shared_work import drawn, scored, share_distances
+from adlib.experiments.shared_work import all_references, all_scored, share_distances
 from adlib.experiments.store import ResultStore
 from adlib.features.cache import TensorCache
 from adlib.features.extract import extract
@@ -145,8 +145,8 @@ def _warm(waiting: Sequence[Job], sweep: Sweep, show_progress: bool) -> None:
     cache = TensorCache()
     for job in waiting:
         detector = build(job.protocols[0], sweep.machine)
-        references = drawn(job.protocols, job.dataset)
-        for paths, angles in ((references, detector.reference_angles), (scored(job.protocols, job.dataset), (0,))):
+        references = all_references(job.protocols, job.dataset)
+        for paths, angles in ((references, detector.reference_angles), (all_scored(job.protocols, job.dataset), (0,))):
             network, spec = detector.network(), detector.spec()
             for _ in extract(network, paths, spec, angles, cache=cache, show_progress=show_progress):
                 pass

@@ -19,7 +19,7 @@ from adlib.data.images import content_key, printable, read_image
 from adlib.data.layouts.listing import images_below
 from adlib.detectors.base import Detector
 from adlib.detectors.registry import load_detector
-from adlib.detectors.tiled import Scored, score_picture
+from adlib.detectors.tiled import Scored, score_image
 from adlib.errors import InputError
 from adlib.evaluation import conformal_threshold, smallest_false_alarm_rate
 from adlib.evaluation.thresholds import GUARANTEES, SPLIT
@@ -145,7 +145,7 @@ def predict_files(
             try:
                 row["sha256"] = content_key(path)
                 image = read_image(path, window)
-                result = score_picture(detector, image, tiles)
+                result = score_image(detector, image, tiles)
             except InputError as error:
                 row["problem"] = " ".join(str(error).split())
                 problems += 1

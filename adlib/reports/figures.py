@@ -11,7 +11,7 @@ from adlib import plots
 from adlib.data import Dataset
 from adlib.data.images import read_image
 from adlib.errors import InputError
-from adlib.experiments.forecast import mask_picture
+from adlib.experiments.forecast import mask_figure
 from adlib.experiments.planning import HERE, Machine, build
 from adlib.experiments.store import Result, ResultStore
 
@@ -33,7 +33,7 @@ MASK_NOTE = (
 def mask(result: Result, dataset: Dataset, machine: Machine = HERE) -> Figure | None:
     """The object mask; None where the run masks nothing, or the network or the image is not available."""
     try:
-        return mask_picture(result.protocol, dataset, machine)
+        return mask_figure(result.protocol, dataset, machine)
     except InputError:
         return None
 

@@ -3,7 +3,7 @@
 import pytest
 
 from adlib.detectors.registry import make_detector
-from adlib.experiments.forecast import forecast, mask_picture
+from adlib.experiments.forecast import forecast, mask_figure
 from adlib.experiments.planning import plan
 from helpers.small_runs import DINO, SMALL, paths
 
@@ -25,9 +25,9 @@ def test_the_whole_bank_of_patchcore_is_predicted(weld):
 
 
 def test_the_object_mask_is_shown_where_one_is_used(weld):
-    assert mask_picture(plan(weld, "anomalydino", shots=2, options=DINO), weld) is None
-    assert mask_picture(plan(weld, "patchcore", shots=2, options=SMALL), weld) is None
-    figure = mask_picture(plan(weld, "anomalydino", shots=2, options=DINO | {"mask": "always"}), weld)
+    assert mask_figure(plan(weld, "anomalydino", shots=2, options=DINO), weld) is None
+    assert mask_figure(plan(weld, "patchcore", shots=2, options=SMALL), weld) is None
+    figure = mask_figure(plan(weld, "anomalydino", shots=2, options=DINO | {"mask": "always"}), weld)
     assert len([ax for ax in figure.axes if ax.images]) == 2
 
 

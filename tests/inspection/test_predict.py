@@ -13,7 +13,7 @@ from adlib import plots
 from adlib.cli import main
 from adlib.data.images import read_image
 from adlib.detectors.registry import load_detector, make_detector
-from adlib.detectors.tiled import score_picture
+from adlib.detectors.tiled import score_image
 from adlib.errors import InputError
 from adlib.inspection import predict as module
 from adlib.inspection.predict import COLUMNS, predict_files
@@ -74,12 +74,12 @@ def test_one_picture_at_a_time_is_in_memory(model, toy_root, tmp_path, monkeypat
     alive: list[weakref.ref] = []
 
     def watched(*arguments):
-        result = score_picture(*arguments)
+        result = score_image(*arguments)
         assert sum(reference() is not None for reference in alive) <= 1, "maps of earlier pictures are kept"
         alive.append(weakref.ref(result))
         return result
 
-    monkeypatch.setattr(module, "score_picture", watched)
+    monkeypatch.setattr(module, "score_image", watched)
     predict_files(model, [toy_root / "weld/test"], tmp_path / "out")
     assert len(alive) > 5
 
@@ -92,7 +92,7 @@ def test_a_killed_call_goes_on_where_it_was(model, toy_root, tmp_path, monkeypat
     lines = whole.splitlines(keepends=True)
     (out / "scores.csv").write_text("".join(lines[:2]) + lines[2][:40], encoding="utf-8")
     asked = []
-    monkeypatch.setattr(module, "score_picture", lambda d, p, t: asked.append(1) or score_picture(d, p, t))
+    monkeypatch.setattr(module, "score_image", lambda d, p, t: asked.append(1) or score_image(d, p, t))
     counts = predict_files(model, [folder], out)
     assert (counts.scored, counts.skipped, len(asked)) == (2, 1, 2)
     assert (out / "scores.csv").read_text(encoding="utf-8") == whole

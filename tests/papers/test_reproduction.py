@@ -12,7 +12,7 @@ from adlib.detectors.patchcore import OFFICIAL
 from adlib.download import DownloadError
 from adlib.errors import InputError
 from adlib.experiments.planning import Machine
-from adlib.experiments.shared_work import drawn, scored
+from adlib.experiments.shared_work import all_references, all_scored
 from adlib.experiments.store import ResultStore
 from adlib.papers.reproduction import Reproduction, check_data, reproduce
 
@@ -108,9 +108,9 @@ def test_shots_and_seeds_share_distances_and_score_with_the_bits_of_separate_run
     monkeypatch.setattr(AnomalyDINO, "reference_distances", lambda self, f: computed.append(f.key) or whole(self, f))
     protocols = reproduce(wanted, dataset, show_progress=False)
     together = len(computed)
-    pictures = len(scored(protocols, dataset.category("weld")))
+    pictures = len(all_scored(protocols, dataset.category("weld")))
     # four references in all; every picture is looked at once in each of the two modes
-    assert len(drawn(protocols, dataset.category("weld"))) == 4 and together == 2 * pictures
+    assert len(all_references(protocols, dataset.category("weld"))) == 4 and together == 2 * pictures
     monkeypatch.setattr("adlib.papers.reproduction.share_distances", lambda *_: None)
     apart = replace(wanted, results=tmp_path / "apart")
     assert reproduce(apart, dataset, show_progress=False) == protocols
