@@ -4,7 +4,7 @@ BIN := .venv/bin
 .DEFAULT_GOAL := help
 .PHONY: help setup sweep test check notebooks figures readme lint benchmarks
 
-help:            ## say what there is
+help:            ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 setup: .venv/ready  ## make .venv and install adlib and what it needs
@@ -32,14 +32,14 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 
-notebooks: setup  ## execute every notebook anew, keep its outputs, stamp it
+notebooks: setup  ## execute every notebook, keep its outputs, stamp it
 	$(BIN)/python -m tools.refresh notebooks
 
-figures: sweep   ## draw figures/ anew; heat maps need what the sweep leaves in runs/elpv, so it runs where that is missing
+figures: sweep   ## render figures/; heat maps need what the sweep leaves in runs/elpv, so it runs where that is missing
 	$(BIN)/python -m tools.refresh figures
 
 readme: setup    ## fill the README's tables from results/
 	$(BIN)/python -m tools.refresh readme
 
-benchmarks: setup  ## speed of the library beside plain baselines; benchmarks/README.md names what needs data
+benchmarks: setup  ## speed of the library next to plain baselines; benchmarks/README.md names what needs data
 	for name in metrics bank sharing features; do $(BIN)/python benchmarks/$$name.py || exit 1; done
