@@ -11,12 +11,10 @@ import torch
 from torch import Tensor
 
 from adlib.bank._farthest_first import ROWS, farthest_first
-from adlib.bank.distances import squared_distances_to
+from adlib.bank.distances import require_range, squared_distances_to
 from adlib.bank.neighbours import nearest
 from adlib.errors import InputError
 from adlib.progress import progress
-
-LARGEST = 1e15  # float32 can represent the squares of such values, and their sums
 
 
 def plain_greedy_coreset(points: Tensor, first: int, size: int) -> Tensor:
@@ -135,13 +133,8 @@ def _checked_points(points: Tensor, size: int) -> Tensor:
         raise InputError(f"Points must be a floating (N, D) tensor, not {points.dtype} of shape {tuple(points.shape)}.")
     _check_size(len(points), size)
     for start in range(0, len(points), ROWS):
-        smallest, largest = points[start : start + ROWS].aminmax()
-        # NaN compares as false: this rejects NaN, infinity and values that are too large
-        if not (-LARGEST < float(smallest) and float(largest) < LARGEST):
-            last = min(start + ROWS, len(points)) - 1
-            raise InputError(
-                f"Points {start} to {last} hold NaN, infinity or a value beyond {LARGEST:.0e}; leave such points out."
-            )
+        part = points[start : start + ROWS]
+        require_range(part, f"Points {start} to {start + len(part) - 1}")
     points = points.detach()
     return points if points.dtype in (torch.float32, torch.float64) else points.float()
 

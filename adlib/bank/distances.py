@@ -6,10 +6,22 @@
 import torch
 from torch import Tensor
 
+from adlib.errors import InputError
+
 VALUES = 2**16  # of a float64 workspace on a CPU: half a megabyte, which stays in the cache
 GPU_ROWS = 2**16  # on a GPU, where larger blocks are faster
 ROUNDOFFS = {"highest": 2.0**-24, "high": 2.0**-10, "medium": 2.0**-8}  # of PyTorch's float32 matrix products
+LARGEST = 1e15  # float32 holds the squares of such values, and their sums
 SPARE_TERMS = 16  # roundings in addition to those of the D products: centring, squared lengths and their sums
+
+
+def require_range(values: Tensor, what: str) -> None:
+    """InputError where values (N, D) are not finite or not below 1e15 in size; what: the beginning of the sentence."""
+    if not len(values):
+        return
+    smallest, largest = values.aminmax()
+    if not (-LARGEST < float(smallest) and float(largest) < LARGEST):  # NaN compares as false
+        raise InputError(f"{what} hold NaN, infinity or values of 1e15 and more; leave such patches out.")
 
 
 def direct_squared_distances(points: Tensor, rows: Tensor, centres: Tensor, columns: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from adlib.bank.distances import require_range
 from adlib.bank.neighbours import checked
 from adlib.errors import InputError
 
@@ -16,7 +17,7 @@ NEAR_ZERO = 1e-2  # squared distances below this fraction of the squared lengths
 class GroupedBank:
     """A bank whose rows form groups, such as the patches of one reference image each; built once, queried often.
 
-    bank: (N, D) finite floats.
+    bank: (N, D) finite floats, |value| < 1e15.
     offsets: G + 1 ascending numbers; group g is bank[offsets[g]:offsets[g + 1]], not empty.
     Raises InputError for invalid offsets, and for NaN or infinity.
     """
@@ -46,10 +47,10 @@ class GroupedBank:
         its own matrix product, from memory of equal alignment.
         Values are float32 products, accurate to about 1e-5 of the distance; distances near zero are computed directly.
 
-        queries: (M, D) finite floats on the bank's device.
+        queries: (M, D) finite floats, |value| < 1e15, on the bank's device.
         Raises InputError for queries of another dimension, on another device, or with NaN or infinity.
         """
-        queries = _aligned(checked(queries, self.bank)[0])
+        queries = _aligned(checked(queries, self.bank)[0].to(self.bank.dtype))
         lengths = queries.square().sum(1)[:, None]
         squared = self._products(queries).mul_(2).add_(lengths).clamp_(min=0)
         self._correct(squared, squared <= NEAR_ZERO * lengths, queries)
@@ -84,6 +85,5 @@ def _finite_rows(bank: Tensor) -> Tensor:
         raise InputError(
             f"A bank must be (N, D) floats with at least one row, not {bank.dtype} of shape {tuple(bank.shape)}."
         )
-    if not bool(bank.sum(0).isfinite().all()):
-        raise InputError("The bank holds NaN or infinity; leave such rows out.")
+    require_range(bank, "The rows of the bank")
     return bank.detach() if bank.dtype in (torch.float32, torch.float64) else bank.detach().float()

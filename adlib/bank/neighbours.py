@@ -13,10 +13,12 @@ not among them; all other rows are candidates, and float64 sums of squared diffe
 only fall: a row above one limit is above the last limit, and candidates are tested again against the last limit.
 """
 
+import operator
+
 import torch
 from torch import Tensor
 
-from adlib.bank.distances import direct_squared_distances, product_error
+from adlib.bank.distances import direct_squared_distances, product_error, require_range
 from adlib.errors import InputError
 from adlib.progress import progress
 
@@ -36,15 +38,14 @@ def nearest(
     Distances are float64 sums of squared differences, rounded once at the end to the queries' dtype (at least float32);
     a row's distance to itself is exactly 0. Among equal distances the lower index comes first.
 
-    queries: (M, D) finite floats.
-    bank: (N, D) finite floats on the same device.
+    queries: (M, D) finite floats, |value| < 1e15.
+    bank: (N, D) floats of the same kind on the same device.
     k: number of neighbours, 1 <= k <= N.
     byte_budget: bytes of working memory, approximately.
     Raises InputError for invalid shapes, devices or k, and for NaN or infinity.
     """
     queries, bank = checked(queries, bank)
-    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= len(bank):
-        raise InputError(f"k must be a whole number from 1 to the {len(bank)} rows of the bank, not {k!r}.")
+    k = _checked_count(k, len(bank))
     distances = queries.new_empty(len(queries), k)
     indices = torch.empty(len(queries), k, dtype=torch.int64, device=queries.device)
     step = max(1, min(QUERIES, byte_budget // (PRODUCT_BYTES * _chunk(bank))))
@@ -122,7 +123,9 @@ class _Search:
     def _require_finite(self, upper: Tensor, start: int) -> None:
         if not bool(upper.isfinite().all()):
             last = min(start + self.chunk, len(self.bank)) - 1
-            raise InputError(f"Rows {start} to {last} of the bank hold NaN or infinity; leave them out.")
+            raise InputError(
+                f"Rows {start} to {last} of the bank hold NaN, infinity or values too large to square; leave them out."
+            )
 
     def _lower_limits(self, query: Tensor, values: Tensor, smallest: Tensor, error: Tensor) -> None:
         """Update the limits of some queries (m,) with their v (m, n); smallest, error: (m,)."""
@@ -149,6 +152,16 @@ def _decide(queries: Tensor, bank: Tensor, k: int, query: Tensor, column: Tensor
     return squared[best].sqrt_().to(queries.dtype), column[best]
 
 
+def _checked_count(k: int, most: int) -> int:
+    try:
+        count = operator.index(k)
+    except TypeError:
+        count = 0
+    if isinstance(k, bool) or not 1 <= count <= most:
+        raise InputError(f"k must be a whole number from 1 to the {most} rows of the bank, not {k!r}.")
+    return count
+
+
 def checked(queries: Tensor, bank: Tensor) -> tuple[Tensor, Tensor]:
     """Queries (M, D) and bank (N, D) in one dtype, float64 where either is, else float32; InputError as `nearest`."""
     if queries.ndim != 2 or bank.ndim != 2 or queries.shape[1] != bank.shape[1] or not len(bank):
@@ -160,8 +173,7 @@ def checked(queries: Tensor, bank: Tensor) -> tuple[Tensor, Tensor]:
         raise InputError(f"Queries and bank must be on one device, not on {queries.device} and {bank.device}.")
     if not (queries.is_floating_point() and bank.is_floating_point()):
         raise InputError(f"Queries and bank must hold floats, not {queries.dtype} and {bank.dtype}.")
-    if not bool(queries.isfinite().all()):
-        raise InputError("The queries hold NaN or infinity; leave such patches out.")
+    require_range(queries, "The queries")
     double = torch.float64 in (queries.dtype, bank.dtype)
     dtype = torch.float64 if double else torch.float32
     return queries.detach().to(dtype), bank.detach().to(dtype)

@@ -7,6 +7,7 @@ anomalous. Labels and masks: 0 good, 1 defective. The counting is in `adlib.eval
 
 from collections.abc import Iterable
 from itertools import zip_longest
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -56,8 +57,8 @@ def pixel_metrics(
     where masks are missing (`masks` or one of them is None), and where no pixel is defective or none is good.
     Raises InputError for NaN or infinite values, sizes or numbers that differ, and masks with other values.
     """
-    if not 0 < fpr_limit <= 1:
-        raise InputError(f"fpr_limit must be in (0, 1], not {fpr_limit}; the usual value is 0.3.")
+    if not isinstance(fpr_limit, Real) or not 0 < fpr_limit <= 1:
+        raise InputError(f"fpr_limit must be a number in (0, 1], not {fpr_limit!r}; the usual value is 0.3.")
     if masks is None:
         return dict.fromkeys(PIXEL_METRICS)
     good, defective, weights = [], [], []  # weights: 1 / the size of the component that a defective pixel belongs to

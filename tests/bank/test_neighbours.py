@@ -88,7 +88,7 @@ def test_float64_stays_float64() -> None:
 
 
 @pytest.mark.parametrize("where", ["queries", "bank"])
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e20])
 def test_nearest_refuses_what_is_no_number(where: str, bad: float) -> None:
     both = {"queries": normal(70, 40), "bank": normal(2000, 40)}
     both[where][-1, 5] = bad
@@ -96,6 +96,18 @@ def test_nearest_refuses_what_is_no_number(where: str, bad: float) -> None:
         nearest(**both)
     with pytest.raises(InputError, match=where):
         GroupedBank(both["bank"], [0, 1000, 2000]).nearest(both["queries"])
+
+
+def test_groups_take_queries_of_another_precision() -> None:
+    queries, bank = normal(20, 9), normal(100, 9, seed=1)
+    groups = GroupedBank(bank, [0, 40, 100])
+    found = groups.nearest(queries.double())
+    assert found.dtype == torch.float32 and torch.equal(found, groups.nearest(queries))
+
+
+def test_k_may_be_a_whole_number_of_numpy() -> None:
+    queries, bank = normal(5, 4), normal(30, 4, seed=1)
+    assert all(map(torch.equal, nearest(queries, bank, np.int64(2)), nearest(queries, bank, 2)))
 
 
 def test_nearest_refuses_what_does_not_fit() -> None:

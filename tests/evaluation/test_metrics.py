@@ -345,7 +345,7 @@ def test_bad_input_of_pixel_metrics(maps, masks, sentence):
         pixel_metrics(maps, masks)
 
 
-@pytest.mark.parametrize("limit", [0, -0.1, 1.1, float("nan")])
+@pytest.mark.parametrize("limit", [0, -0.1, 1.1, float("nan"), "0.3", None])
 def test_bad_limit(limit):
     with pytest.raises(InputError, match="fpr_limit must be"):
         pixel_metrics([np.zeros((1, 2))], [np.array([[0, 1]])], limit)
