@@ -12,7 +12,7 @@ from adlib.detectors.base import Detector
 from adlib.detectors.registry import default_backbone, detector_class, make_detector
 from adlib.errors import InputError
 from adlib.experiments.protocol import Protocol
-from adlib.experiments.settings import check_settings
+from adlib.experiments.settings import check_settings, plain_value
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def plan(
     """
     if len(dataset.categories) != 1:
         raise InputError(f"{dataset.name} has several categories: {', '.join(dataset.categories)}; choose one.")
-    options = dict(options or {})
+    options = {name: plain_value(value) for name, value in (options or {}).items()}
     check_settings(method, options)
     backbone = backbone or default_backbone(method)
     detector = make_detector(method, backbone=backbone, weights=machine.weights, device=machine.device, **options)

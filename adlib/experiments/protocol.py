@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from adlib.data.dataset import whole_number
 from adlib.detectors.registry import detector_class
 from adlib.errors import InputError, check_choice
+from adlib.experiments.settings import plain_value
 from adlib.growth import Growth
 
 FRAMES = ("original", "network")
@@ -53,11 +55,12 @@ class Protocol:
 
     def __post_init__(self) -> None:
         check_choice("map_frame", self.map_frame, FRAMES)
-        if self.shots is not None and self.shots < 0:
-            raise InputError(f"shots must be at least 0, not {self.shots}; leave it out to learn from all good images.")
+        for name in ("shots", "seed", "split_seed"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, whole_number(name, getattr(self, name), 0))
         method = detector_class(self.method)
         complete = method.complete({name: v for name, v in self.options.items() if name not in NOT_OPTIONS})
-        plain = {name: _plain(value) for name, value in complete.items() if name not in NOT_OPTIONS}
+        plain = {name: plain_value(value) for name, value in complete.items() if name not in NOT_OPTIONS}
         object.__setattr__(self, "options", plain)
         if self.revision is None:
             object.__setattr__(self, "revision", method.revision)
@@ -94,7 +97,3 @@ class Protocol:
     def group(self) -> dict[str, Any]:
         """All values except the seeds: runs that agree in these are repetitions of one experiment."""
         return {k: v for k, v in self.as_dict().items() if k not in ("seed", "split_seed", "data_digest")}
-
-
-def _plain(value: Any) -> Any:
-    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value

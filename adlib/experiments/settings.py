@@ -5,11 +5,20 @@ from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from adlib.detectors.registry import DETECTORS
 from adlib.errors import InputError
 
 # Constructor arguments that a protocol or a machine sets.
 _ELSEWHERE = {"backbone", "weights", "device", "seed"}
+
+
+def plain_value(value: Any) -> Any:
+    """A value as JSON holds it: numbers of NumPy as Python's, arrays and tuples as lists."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    return [plain_value(item) for item in value] if isinstance(value, (tuple, list)) else value
 
 
 def check_settings(method: str, settings: Mapping[str, Any]) -> None:

@@ -3,8 +3,11 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from adlib.errors import InputError
+from adlib.experiments.planning import plan
 from adlib.experiments.protocol import Protocol
 
 
@@ -20,3 +23,26 @@ def test_a_protocol_holds_every_option_and_survives_json(protocol):
 )
 def test_every_value_changes_the_hash(protocol, change):
     assert replace(protocol, **change).hash != protocol.hash
+
+
+@pytest.mark.parametrize(
+    ("by_numpy", "plain"),
+    [
+        ({"shots": np.int64(2)}, {"shots": 2}),
+        ({"seed": np.arange(2)[1], "split_seed": np.int64(0)}, {"seed": 1, "split_seed": 0}),
+        ({"options": {"coreset": np.int64(50)}}, {"options": {"coreset": 50}}),
+        (
+            {"options": {"sigma": np.float64(2), "window": np.array([0, 200])}},
+            {"options": {"sigma": 2.0, "window": [0, 200]}},
+        ),
+    ],
+)
+def test_numbers_of_numpy_are_numbers(weld, by_numpy, plain):
+    given, expected = plan(weld, "patchcore", **by_numpy), plan(weld, "patchcore", **plain)
+    assert given == expected and given.hash == expected.hash
+    assert Protocol.from_dict(json.loads(json.dumps(given.as_dict()))) == given
+
+
+def test_shots_of_a_table_with_gaps_are_named(weld):
+    with pytest.raises(InputError, match="shots must be a whole number of at least 0, not 2.0"):
+        plan(weld, "patchcore", shots=2.0)
