@@ -1,6 +1,7 @@
 """Tables and curves over draws (random samples of the shots), for the output of a sweep and the README."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ from matplotlib.figure import Figure
 
 from adlib import plots
 from adlib.errors import InputError
+from adlib.experiments.protocol import Protocol
 
 METRICS = {
     "image_auroc": "image AUROC",
@@ -17,6 +19,7 @@ METRICS = {
     "pixel_f1max": "pixel F1-max",
     "aupro": "AUPRO",
 }
+_PROTOCOL = {field.name for field in fields(Protocol)}
 GROUP = ("dataset", "category", "method", "backbone", "shots")
 
 
@@ -28,18 +31,34 @@ def summary(frame: pd.DataFrame, by: Sequence[str] = GROUP) -> pd.DataFrame:
     frame: from `as_frame`.
     by: columns that define a group.
     Raises InputError where there are no results, and where rows of one group differ in anything but their draw,
-    because a mean over two protocols is meaningless.
+    because a mean over two protocols is meaningless. A protocol that is there twice, as in a copied file, counts once.
     """
     if frame.empty:
         raise InputError("There are no results to report; run a sweep first.")
+    frame = frame.drop_duplicates([name for name in frame if name in _PROTOCOL or name.startswith("option.")])
+    _require_one_state(frame, by)
     metrics = [name for name in METRICS if name in frame and frame[name].notna().any()]
     options = [c for c in frame if c.startswith("option.")]
-    fixed = [c for c in (*options, "selection", "map_frame", "weights_sha256") if c not in by]
+    fixed = [c for c in (*options, "selection", "map_frame", "weights_sha256", "revision") if c not in by]
     grouped = frame.groupby(list(by), dropna=False, sort=True)
     for name in fixed:
         if (grouped[name].nunique(dropna=False) > 1).any():
             raise InputError(f"Results of one group differ in {name}; add {name} to the columns to group by.")
     return grouped[metrics].agg(["mean", "std", "count"])
+
+
+def _require_one_state(frame: pd.DataFrame, by: Sequence[str]) -> None:
+    """InputError where one seed was run on two states of the data: that is no repetition."""
+    draw = list(dict.fromkeys((*by, "dataset", "category", "seed", "split_seed")))
+    states = frame.groupby(draw, dropna=False)["data_digest"].unique()
+    several = states[states.map(len) > 1]
+    if len(several):
+        at = dict(zip(draw, several.index[0], strict=True))
+        raise InputError(
+            f"{at['dataset']} {at['category']} was run with seed {at['seed']} on {len(several.iloc[0])} states of its "
+            f"data (data_digest {', '.join(several.iloc[0])}); delete the results of all but one, or add data_digest "
+            "to the columns to group by."
+        )
 
 
 def table(frame: pd.DataFrame, by: Sequence[str] = GROUP) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from adlib.experiments.execution import run
 from adlib.experiments.planning import plan
 from adlib.experiments.store import ResultStore, as_frame
 from adlib.reports.page import write_report
-from adlib.reports.tables import learning_curves, summary, table
+from adlib.reports.tables import GROUP, learning_curves, summary, table
 
 SMALL = {"resize": 96}
 
@@ -49,6 +49,19 @@ def test_protocols_are_not_mixed(three_draws, weld, protocol):
     mixed = [*three_draws.results(), run(replace(protocol, options=protocol.options | {"resize": 64}), weld)]
     with pytest.raises(InputError, match=r"option\.resize"):
         summary(as_frame(mixed))
+
+
+def test_a_copied_result_is_no_second_draw(three_draws):
+    frame = as_frame([*three_draws.results(), *three_draws.results()])
+    assert table(frame).equals(table(as_frame(three_draws.results())))
+
+
+def test_one_seed_on_two_states_of_the_data_is_refused(three_draws, weld, protocol):
+    grown = run(replace(protocol, seed=0, data_digest="0123456789"), weld)
+    frame = as_frame([*three_draws.results(), grown])
+    with pytest.raises(InputError, match="toy0? ?weld was run with seed 0 on 2 states of its data.*0123456789"):
+        table(frame)
+    assert table(frame, (*GROUP, "data_digest"))["draws"].tolist() == [3, 1, 3]
 
 
 def test_an_empty_folder_is_named(tmp_path):
