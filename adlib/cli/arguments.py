@@ -5,13 +5,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from adlib.cli.parser import FRAMES, LAYOUTS, PREPROCESS, SELECTIONS, choice
+from adlib.cli.parser import FRAMES, LAYOUTS, PREPROCESS, SELECTIONS, choice, expanded
 from adlib.errors import InputError
 
 
 def data_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare which images to use."""
-    parser.add_argument("--data", required=True, help="elpv, toy or a folder")
+    parser.add_argument("--data", type=expanded, required=True, help="elpv, toy or a folder")
     layout_argument(parser)
 
 
@@ -22,7 +22,11 @@ def layout_argument(parser: argparse.ArgumentParser) -> None:
 
 def machine_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare where the backbone runs, and its weights."""
-    parser.add_argument("--weights", help="file of the backbone's weights (default: searched for, then downloaded)")
+    parser.add_argument(
+        "--weights",
+        type=expanded,
+        help="file of the backbone's weights (default: searched for, then downloaded)",
+    )
     parser.add_argument("--device", help="cpu, cuda, ... (default: a GPU if available)")
 
 

@@ -3,12 +3,13 @@
 import argparse
 
 from adlib.cli.arguments import layout_argument
+from adlib.cli.parser import expanded
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Declare the command."""
     parser = commands.add_parser("check", help="print what a folder of images contains, and the next command to run")
-    parser.add_argument("folder", help="data set or folder of images")
+    parser.add_argument("folder", type=expanded, help="data set or folder of images")
     layout_argument(parser)
     parser.set_defaults(command=_check)
 

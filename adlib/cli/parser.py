@@ -1,9 +1,11 @@
 """The argument parser of all commands: help shows choices and defaults, and errors are one line."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 
@@ -43,6 +45,16 @@ class Parser(argparse.ArgumentParser):
         """Print what is wrong in one line, without the usage, and exit with code 2."""
         print(f"adlib: {message}; `{self.prog} --help` shows all arguments", file=sys.stderr)
         sys.exit(2)
+
+
+def place(text: str) -> Path:
+    """A path as typed, with `~` as the home folder: shells leave it alone in `--save=~/model`."""
+    return Path(expanded(text))
+
+
+def expanded(text: str) -> str:
+    """A path as `place`, for arguments that are passed on as text."""
+    return os.path.expanduser(text)
 
 
 def choice(parser: argparse.ArgumentParser, name: str, choices: Names, help: str, **how: Any) -> None:

@@ -5,16 +5,17 @@ import sys
 from pathlib import Path
 
 from adlib.cli.arguments import machine_arguments
+from adlib.cli.parser import expanded, place
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Declare the command."""
     parser = commands.add_parser("predict", help="score images with a saved detector")
-    parser.add_argument("model", type=Path, help="file that `adlib run --save` wrote")
-    parser.add_argument("images", nargs="+", help="image files or folders")
+    parser.add_argument("model", type=place, help="file that `adlib run --save` wrote")
+    parser.add_argument("images", type=expanded, nargs="+", help="image files or folders")
     machine_arguments(parser)
     parser.add_argument(
-        "--out", type=Path, default=Path("runs/predict"), help="folder for scores.csv, maps and overlays"
+        "--out", type=place, default=Path("runs/predict"), help="folder for scores.csv, maps and overlays"
     )
     parser.add_argument(
         "--tile", type=int, metavar="PIXELS", help="tile images larger than this (default: as at fit; 0: never)"

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from adlib.cli.parser import PAPERS, choice
+from adlib.cli.parser import PAPERS, choice, place
 from adlib.errors import InputError
 
 
@@ -14,11 +14,11 @@ def add(commands: argparse._SubParsersAction) -> None:
         "report", help="print the table of folders of results, or our numbers next to a paper's"
     )
     parser.add_argument(
-        "results", type=Path, nargs="*", metavar="FOLDER", help="folders of results; with --paper, results/ by default"
+        "results", type=place, nargs="*", metavar="FOLDER", help="folders of results; with --paper, results/ by default"
     )
     choice(parser, "--paper", PAPERS, "our numbers next to the published ones")
-    parser.add_argument("--results", dest="folders", type=Path, nargs="+", default=[], help=argparse.SUPPRESS)
-    parser.add_argument("--out", type=Path, metavar="FILE", help="with --paper: also write a .html, .md or .csv file")
+    parser.add_argument("--results", dest="folders", type=place, nargs="+", default=[], help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=place, metavar="FILE", help="with --paper: also write a .html, .md or .csv file")
     parser.add_argument("--by", nargs="+", help="without --paper: columns to group by (default: data set to shots)")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     parser.set_defaults(command=_report)

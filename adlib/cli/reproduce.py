@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from adlib.cli.arguments import machine_arguments
-from adlib.cli.parser import PAPERS, PREPROCESS, choice
+from adlib.cli.parser import PAPERS, PREPROCESS, choice, expanded, place
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -13,7 +13,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         "reproduce", help="run every row of a paper's table, then print our numbers next to the published ones"
     )
     choice(parser, "paper", PAPERS, "the paper")
-    parser.add_argument("--data", required=True, help="MVTec AD, VisA or a folder laid out like them")
+    parser.add_argument("--data", type=expanded, required=True, help="MVTec AD, VisA or a folder laid out like them")
     parser.add_argument("--category", nargs="+", default=[], help="categories (default: all)")
     parser.add_argument("--backbone", nargs="+", default=[], help="backbones (default: the paper's)")
     machine_arguments(parser)
@@ -35,8 +35,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--coreset", type=float, nargs="+", default=[], help="PatchCore: fractions (default: 0.25 0.1 0.01)"
     )
-    parser.add_argument("--results", type=Path, help="folder of results (default: runs/reproduce/PAPER)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the table as .html, .md or .csv")
+    parser.add_argument("--results", type=place, help="folder of results (default: runs/reproduce/PAPER)")
+    parser.add_argument("--out", type=place, metavar="FILE", help="also write the table as .html, .md or .csv")
     parser.add_argument("--plan", action="store_true", help="print what would run, and stop")
     parser.set_defaults(command=_reproduce)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from adlib.cli.announce import announce
 from adlib.cli.arguments import chosen, data_arguments, machine_arguments, protocol_arguments
-from adlib.cli.parser import METHODS, choice
+from adlib.cli.parser import METHODS, choice, place
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -18,8 +18,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the sample of shots")
     protocol_arguments(parser)
     machine_arguments(parser)
-    parser.add_argument("--results", type=Path, default=Path("runs/results"), help="folder of results")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="also save the fitted detector")
+    parser.add_argument("--results", type=place, default=Path("runs/results"), help="folder of results")
+    parser.add_argument("--save", type=place, metavar="FILE", help="also save the fitted detector")
     parser.set_defaults(command=_run)
 
 

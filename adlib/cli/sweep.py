@@ -5,7 +5,7 @@ from pathlib import Path
 
 from adlib.cli.announce import announce, say_methods
 from adlib.cli.arguments import chosen, data_arguments, machine_arguments, protocol_arguments
-from adlib.cli.parser import METHODS, choice
+from adlib.cli.parser import METHODS, choice, place
 from adlib.errors import InputError
 
 
@@ -27,9 +27,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     protocol_arguments(parser)
     machine_arguments(parser)
     parser.add_argument("--workers", type=int, default=2, help="notebooks run at the same time")
-    parser.add_argument("--out", type=Path, help="folder of results, notebooks and report (default: runs/NAME)")
+    parser.add_argument("--out", type=place, help="folder of results, notebooks and report (default: runs/NAME)")
     parser.add_argument(
-        "--figures", type=Path, metavar="DIR", help="also write the curve and overlays as PNG files to DIR"
+        "--figures", type=place, metavar="DIR", help="also write the curve and overlays as PNG files to DIR"
     )
     parser.set_defaults(command=_sweep)
 

@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from adlib.cli import main
+from helpers.bad_files import SMALL
 
 RUN = ("run", "--category", "weld", "--shots", "2", "--resolution", "96")
 
@@ -37,3 +38,16 @@ def test_help_does_not_wait_for_torch():
 def test_the_installed_command_is_this_one():
     (script,) = [entry for entry in entry_points(group="console_scripts") if entry.name == "adlib"]
     assert script.load() is main
+
+
+def test_the_home_folder_is_meant_by_its_sign_in_every_path(call, toy_root, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))  # Windows
+    (tmp_path / "parts").symlink_to(toy_root, target_is_directory=True)
+    assert call("check", "~/parts")[0] == 0
+    run = ("run", "--data=~/parts", "--category", "weld", *SMALL, "--results=~/out", "--save=~/m.safetensors")
+    assert call(*run)[0] == 0 and list((tmp_path / "out").glob("*.json")) and (tmp_path / "m.safetensors").exists()
+    assert call("predict", "~/m.safetensors", "~/parts/weld/test/good", "--out=~/scored")[0] == 0
+    assert (tmp_path / "scored/scores.csv").exists()
+    assert call("report", "~/out")[0] == 0
+    assert not (tmp_path / "~").exists()
