@@ -139,7 +139,7 @@ def test_a_single_file_beside_a_pack_wins_and_counts_once(packed: Path):
 
 DAMAGE = [
     (packs.ROWS, '{"hash"', '<<<<<<< HEAD\n{"hash"', 1, "Expecting value"),
-    (packs.ROWS, '"seed":', '"sed":', 1, "no 'sed'"),
+    (packs.ROWS, '"seed":', '"sed":', 1, "no field 'sed'"),
     (packs.ROWS, '"split_seed":0', '"split_seed":7', 1, "hash"),
     (packs.SCORES, "\n", ",weld/test/good/9.png\n", 1, "columns are not as expected: 'weld/test/good/9.png'"),
     (packs.SCORES, "\n", "\n0123456789,1,2,3\n", 2, "argument"),
