@@ -24,6 +24,7 @@ class Sample:
     label: 0 good, 1 defective.
     defect: the kind of defect, "good" where there is none.
     mask: the mask file, None where there is none.
+    group: what good images share that are alike (part, film, camera), "" where no groups are given.
     """
 
     path: Path
@@ -32,6 +33,7 @@ class Sample:
     label: int
     defect: str
     mask: Path | None = None
+    group: str = ""
 
 
 @dataclass(frozen=True)
