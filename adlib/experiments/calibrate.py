@@ -19,6 +19,7 @@ from adlib.detectors.registry import make_detector
 from adlib.errors import InputError
 from adlib.evaluation import accuracy_at, conformal_threshold, smallest_false_alarm_rate
 from adlib.evaluation.thresholds import GUARANTEES, LEAVE_ONE_OUT, SPLIT
+from adlib.experiments.looks import look_of, range_of
 from adlib.features.cache import TensorCache
 from adlib.plots import colour_limits
 
@@ -35,7 +36,7 @@ def calibrate(
     references: Sequence[Sample],
     rate: float,
     cache: TensorCache | None,
-    keep_maps: bool = False,
+    for_predict: bool = False,
 ) -> dict[str, Any]:
     """Scores of good images and how they were computed; the detector keeps them as `calibration_` for `adlib predict`.
 
@@ -44,7 +45,8 @@ def calibrate(
     references: the images that the detector learned from; empty at 0 shots.
     rate: false-alarm rate, between 0 and 1; it decides which images are scored.
     cache: cache of features; None for none.
-    keep_maps: also put the highest value of each good image's map into `calibration_`, for outlines.
+    for_predict: also put into `calibration_` what only `adlib predict` needs: the highest value of each good image's
+        map, for outlines, and how at most 60 good images look (see `range_of`).
 
     Returns {"method", "source", "good_scores"}, or {"missing": a sentence} where no good image can be scored fairly.
     Raises InputError where the rate is not between 0 and 1.
@@ -52,13 +54,13 @@ def calibrate(
     check_rate(rate)
     held_out = held_out_good(dataset, references)
     source = "validation split" if dataset.validation else "training images that are not references"
-    method, good, missing = SPLIT, None, ""
+    method, good, scored, missing = SPLIT, None, references, ""
     enough_held_out = bool(held_out) and smallest_false_alarm_rate(len(held_out)) <= rate
     if references and not enough_held_out and (not held_out or smallest_false_alarm_rate(len(references)) <= rate):
         good, missing = _leave_one_out(detector, [s.path for s in references], cache)
         method, source = LEAVE_ONE_OUT, "references, each scored by a detector that learned from the others"
     if good is None and held_out and references:
-        method, missing = SPLIT, ""
+        method, scored, missing = SPLIT, held_out, ""
         good = detector.predict([s.path for s in held_out], cache)
     if good is None:
         return {"missing": missing or "The run has no references (0 shots), so no image is known to be good."}
@@ -66,9 +68,12 @@ def calibrate(
     detector.calibration_ = calibration | {
         "false_alarm_rate": rate,
         "limits": list(colour_limits(good.grids)),
-        "map_maxima": [float(f"{_highest(good, i):.8g}") for i in range(len(good))] if keep_maps else [],
+        "map_maxima": [float(f"{_highest(good, i):.8g}") for i in range(len(good))] if for_predict else [],
         "picture_size": [max(frame.original[side] for frame in good.frames) for side in (0, 1)],
     }
+    if for_predict:
+        known = list(dict.fromkeys([*(s.path for s in scored), *(s.path for s in references)]))[:HELD_OUT]
+        detector.calibration_["good_images"] = range_of([look_of(path, window=detector.window) for path in known])
     return calibration
 
 

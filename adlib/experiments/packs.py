@@ -25,6 +25,7 @@ import pandas as pd
 from adlib.errors import InputError
 from adlib.experiments.protocol import Protocol
 from adlib.files import atomic_write
+from adlib.spreadsheets import csv_rows
 
 COLUMNS = ("image", "label", "defect", "score")
 ROWS, IMAGES, SCORES = "rows.jsonl", "images.csv", "scores.csv"
@@ -175,7 +176,7 @@ def _read_single(path: Path) -> Pack:
         if protocol.title != path.stem:
             raise ValueError(f"its protocol's name is {protocol.title}")
     images, scores = {}, {}
-    with _lines(path.with_suffix(".csv"), csv.reader, REPEAT) as lines:
+    with _lines(path.with_suffix(".csv"), csv_rows, REPEAT) as lines:
         _expect(next(lines, []), COLUMNS)
         for image, label, defect, score in lines:
             _add_once(images, image, (str(int(label)), defect))

@@ -22,6 +22,7 @@ from adlib.errors import InputError
 from adlib.experiments.packs import COLUMNS, ROWS, Pack, Run, read_pack
 from adlib.experiments.protocol import Protocol
 from adlib.files import atomic_write, write_json
+from adlib.spreadsheets import csv_text, has_mark, unescaped
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class ResultStore:
             with atomic_write(self._path(result.protocol, "safetensors"), "wb") as file:
                 file.write(content)
         with atomic_write(self._path(result.protocol, "csv")) as file:
-            result.scores.to_csv(file, index=False, float_format="%.8g", lineterminator="\n")
+            file.write(csv_text(result.scores, "%.8g"))
         write_json(self._path(result.protocol, "json"), {"protocol": result.protocol.as_dict(), **result.row})
 
     def grids(self, protocol: Protocol) -> list[np.ndarray] | None:
@@ -118,12 +119,17 @@ class ResultStore:
         try:
             row = json.loads(path.read_text(encoding="utf-8"))
             protocol = Protocol.from_dict(row.pop("protocol"))
-            scores = pd.read_csv(path.with_suffix(".csv"), dtype={"image": str, "defect": str}, keep_default_na=False)
-            if tuple(scores.columns) != COLUMNS:
-                raise ValueError(f"{path.stem}.csv has columns {', '.join(scores.columns)}")
+            scores = _read_scores(path.with_suffix(".csv"))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"The result {path} is damaged ({error}); delete it and run again.") from error
         return Result(protocol, row, scores)
+
+
+def _read_scores(path: Path) -> pd.DataFrame:
+    scores = pd.read_csv(path, dtype={"image": str, "defect": str}, keep_default_na=False, encoding="utf-8")
+    if tuple(scores.columns) != COLUMNS:
+        raise ValueError(f"{path.name} has columns {', '.join(scores.columns)}")
+    return scores.map(unescaped) if has_mark(path) else scores
 
 
 def _unpacked(pack: Pack, run: Run) -> Result:
