@@ -16,6 +16,8 @@ from PIL import Image
 from adlib import plots
 from adlib.data.images import content_key, printable, read_image
 from adlib.data.layouts.listing import images_below
+from adlib.data.layouts.stacks import spread
+from adlib.data.unused import left_out, notes
 from adlib.detectors.base import Detector
 from adlib.detectors.registry import load_detector
 from adlib.detectors.tiled import Scored, score_image
@@ -28,6 +30,7 @@ from adlib.features.tiles import SMALLEST_TILE
 from adlib.files import atomic_write, sha256_of, sole_writer
 from adlib.inspection.folder import claim, kept_rows
 from adlib.inspection.overlays import colour_scale, paint
+from adlib.outputs import PREDICTED, is_output, mark_output
 from adlib.progress import progress
 from adlib.spreadsheets import csv_line
 
@@ -69,16 +72,19 @@ class Rule:
     notes: tuple[str, ...]
 
 
-def image_files(places: Sequence[str | Path]) -> list[Path]:
-    """The image files at some places, without repetitions.
+def image_files(places: Sequence[str | Path], pages: str = "ask") -> list[Path]:
+    """The images at some places, without repetitions.
 
-    places: files, and folders, which stand for all images below them, sorted.
+    places: files, and folders, which stand for all images below them, sorted, except for what adlib wrote.
+    pages: what is read of files with several pages, as for `load_dataset`.
 
-    Raises InputError where a place is missing, and where there is no image.
+    Raises InputError where a place is missing or adlib's own output, where there is no image, and for several pages.
     """
     files: list[Path] = []
     for place in map(Path, places):
         if place.is_dir():
+            if is_output(place.absolute()):
+                raise InputError(f"{printable(place)} was written by adlib; give the folder of the images themselves.")
             files += images_below(place)
         elif place.exists():
             files.append(place)
@@ -86,7 +92,7 @@ def image_files(places: Sequence[str | Path]) -> list[Path]:
             raise InputError(f"There is no file or folder {printable(place)}; check the path.")
     if not files:
         raise InputError(f"There is no image in {', '.join(map(printable, places))}; give files or folders of images.")
-    return list(dict.fromkeys(files))
+    return [page for pages_of in spread(files, pages).values() for page in pages_of]
 
 
 def predict_files(
@@ -97,6 +103,7 @@ def predict_files(
     device: str | None = None,
     tile: int | None = None,
     false_alarms: float | None = None,
+    pages: str = "ask",
 ) -> Counts:
     """Score images into out/scores.csv, out/maps/*.tiff (float32, original pixels) and out/overlays/*.png.
 
@@ -110,15 +117,17 @@ def predict_files(
     tile: images larger than this many pixels in either direction are scored in overlapping tiles; None for the size of
         the images that the model was calibrated on, 0 for no tiles.
     false_alarms: largest fraction of good images above the threshold, between 0 and 1; None for the rate of the fit.
+    pages: what is read of files with several pages, as for `load_dataset`.
 
-    Raises InputError on a bad model or argument, and where `out` holds the scores of another model.
+    Raises InputError on a bad model or argument, where `out` holds the scores of another model, and for several pages.
     """
     if false_alarms is not None:
         check_rate(false_alarms)
     if tile is not None and tile != 0 and tile < SMALLEST_TILE:
         raise InputError(f"A tile must have at least {SMALLEST_TILE} pixels a side, or be 0 for no tiles, not {tile}.")
     detector = load_detector(str(model), weights, device)
-    files = image_files(places)
+    files = image_files(places, pages)
+    unused = tuple(notes(left_out(map(Path, places), files), Path()))
     calibration = getattr(detector, "calibration_", {})
     rule = _rule(calibration, false_alarms)
     tiles = _tile_size(detector, calibration, tile)
@@ -132,13 +141,14 @@ def predict_files(
     # Two calls at once would both find an image without a row, and both score it.
     with sole_writer(out / "scores.csv", "give another --out"):
         claim(out / "predict.json", settings)
+        mark_output(out, *PREDICTED)
         if rule.limits:
             with atomic_write(out / "scale.png", "wb") as file:
                 file.write(plots.figure_to_png(colour_scale(rule.limits, rule.contour)))
         scored, problems, rows = _score_missing(detector, files, out, rule, tiles)
     defective = None if rule.threshold is None else sum(row["decision"] == "defective" for row in rows)
-    notes = rule.notes + _tile_note(rows, tiles, calibration, rule) + _difference_note(rows, calibration, rule)
-    return Counts(scored, len(files) - scored - problems, problems, defective, notes)
+    said = rule.notes + unused + _tile_note(rows, tiles, calibration, rule) + _difference_note(rows, calibration, rule)
+    return Counts(scored, len(files) - scored - problems, problems, defective, said)
 
 
 def _score_missing(

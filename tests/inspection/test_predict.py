@@ -219,6 +219,45 @@ def test_a_model_of_before_says_nothing(model, toy_root, tmp_path):
     assert not [note for note in counts.notes if "does not hold" in note]
 
 
+def test_own_output_is_not_scored(model, toy_root, tmp_path):
+    inbox = tmp_path / "inbox"
+    shutil.copytree(toy_root / "weld/test/pore", inbox)
+    for out in ("scored", ".", "scored"):
+        counts = predict_files(model, [inbox], inbox / out)
+        assert counts.scored + counts.skipped == len(rows(inbox / out)) == len(list(inbox.glob("0*.png"))) == 3
+    assert any(note.startswith("Written by adlib, not used: 14 (") for note in counts.notes)
+    with pytest.raises(InputError, match="was written by adlib"):
+        predict_files(model, [inbox / "scored/maps"], tmp_path / "out")
+
+
+def test_what_is_not_scored_is_named(model, toy_root, tmp_path):
+    inbox = tmp_path / "inbox"
+    shutil.copytree(toy_root / "weld/test/pore", inbox)
+    (inbox / "000.png").rename(inbox / "000")
+    Image.open(inbox / "001.png").convert("RGB").save(inbox / "003.jfif", "JPEG")
+    (inbox / "004.heic").write_bytes(b"....ftypheic")
+    counts = predict_files(model, [inbox], tmp_path / "out")
+    assert counts.scored == 4 and len(rows(tmp_path / "out")) == 4
+    assert [note for note in counts.notes if "not used" in note] == [
+        f"Files of formats that are not read, not used: 1 ({inbox}/004.heic)"
+    ]
+
+
+def test_every_page_of_a_stack_is_scored(model, toy_root, tmp_path):
+    """The defect is on the third page."""
+    good = [Image.open(path) for path in sorted((toy_root / "weld/train/good").glob("*.png"))[:2]]
+    good[0].save(
+        tmp_path / "s.tif", save_all=True, append_images=[good[1], Image.open(toy_root / "weld/test/pore/000.png")]
+    )
+    with pytest.raises(InputError, match="several pages"):
+        predict_files(model, [tmp_path / "s.tif"], tmp_path / "out")
+    assert predict_files(model, [tmp_path / "s.tif"], tmp_path / "first", pages="first").scored == 1
+    assert predict_files(model, [tmp_path / "s.tif"], tmp_path / "out", pages="each").scored == 3
+    found = rows(tmp_path / "out")
+    assert [Path(row["image"]).name for row in found] == ["page_001", "page_002", "page_003"]
+    assert float(found[2]["score"]) > max(float(row["score"]) for row in found[:2])
+
+
 def test_a_spreadsheet_takes_no_name_for_a_formula(model, toy_root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("=1+2.png", "单个气孔.png"):
