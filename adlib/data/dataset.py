@@ -44,12 +44,14 @@ class Dataset:
     root: the folder that holds it.
     samples: all images.
     layout: how the files are arranged, see `load_dataset`.
+    group: the regular expression that found the groups of the good images, "" where there are none.
     """
 
     name: str
     root: Path
     samples: tuple[Sample, ...]
     layout: str = ""
+    group: str = ""
 
     @property
     def categories(self) -> tuple[str, ...]:

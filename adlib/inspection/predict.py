@@ -23,7 +23,7 @@ from adlib.detectors.registry import load_detector
 from adlib.detectors.tiled import Scored, score_image
 from adlib.errors import InputError
 from adlib.evaluation import conformal_threshold, smallest_false_alarm_rate
-from adlib.evaluation.thresholds import GUARANTEES, SPLIT
+from adlib.evaluation.thresholds import SPLIT, promise
 from adlib.experiments.calibrate import acceptable_rate, check_rate
 from adlib.experiments.looks import described, differences, look_of
 from adlib.features.tiles import SMALLEST_TILE
@@ -216,10 +216,8 @@ def _rule(calibration: dict[str, Any], rate: float | None) -> Rule:
         )
         return Rule(None, None, limits, (note,))
     contour = conformal_threshold(maxima, rate) if maxima else None
-    promise = GUARANTEES[calibration.get("method", SPLIT)].format(
-        rate=f"{100 * rate:g}%", twice=f"{min(100, 200 * rate):g}%"
-    )
-    return Rule(conformal_threshold(scores, rate), contour, limits, (promise,))
+    said = promise(calibration.get("method", SPLIT), rate, calibration.get("group"), calibration.get("groups"))
+    return Rule(conformal_threshold(scores, rate), contour, limits, (said,))
 
 
 def _tile_size(detector: Detector, calibration: dict[str, Any], tile: int | None) -> tuple[int, int] | None:

@@ -64,7 +64,7 @@ def load_dataset(
     if layout == "auto":
         layout = _recognise(path)
     dataset = LAYOUTS[layout].load(path, category, reading)
-    return replace(dataset, layout=layout, samples=spread_samples(dataset.samples, pages))
+    return replace(dataset, layout=layout, group=group or "", samples=spread_samples(dataset.samples, pages))
 
 
 def _recognise(path: Path) -> str:
