@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from adlib.errors import InputError
-from adlib.experiments.packs import COLUMNS, ROWS, Pack, Run, read_pack
+from adlib.experiments.packs import COLUMNS, ROWS, Pack, Run, is_result, read_pack
 from adlib.experiments.protocol import Protocol
 from adlib.files import atomic_write, write_json
 from adlib.spreadsheets import csv_text, has_mark, unescaped
@@ -96,11 +96,11 @@ class ResultStore:
     def results(self) -> Iterator[Result]:
         """Every result in or below the folder, by name; a single file takes precedence over a packed run.
 
-        Raises InputError on a damaged file.
+        Files of something else are left out. Raises InputError on a damaged file.
         """
         packs = [(path.parent, self._pack(path.parent)) for path in self.folder.glob(f"**/{ROWS}")]
         packed = {at / f"{r.protocol.title}.json": (pack, r) for at, pack in packs for r in pack.runs.values()}
-        single = set(self.folder.glob("**/*.json"))
+        single = {path for path in self.folder.glob("**/*.json") if is_result(path)}
         for path in sorted(packed.keys() | single):
             yield self._read(path) if path in single else _unpacked(*packed[path])
 
