@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from adlib.files import atomic_write, write_json
+from adlib.files import atomic_write, short_name, write_json
 
 
 def test_atomic_write_keeps_the_old_content_when_it_fails(tmp_path: Path):
@@ -21,3 +21,12 @@ def test_json_with_nan_is_refused(tmp_path: Path):
     with pytest.raises(ValueError):
         write_json(tmp_path / "x.json", {"a": float("nan")})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_is_too_long_is_cut_between_characters_and_stays_its_own(tmp_path: Path):
+    names = [short_name("焊缝" * 100 + end, 60) for end in "ab"]
+    assert names[0] != names[1] and all(name.startswith("焊缝" * 8) for name in names)
+    assert all(50 < len(name.encode()) <= 60 for name in names)
+    assert short_name("焊缝" * 10, 60) == "焊缝" * 10
+    for name in (short_name("😀" * 100), short_name("\udcf6" * 300)):
+        write_json(tmp_path / f"{name}.safetensors", {})

@@ -21,11 +21,12 @@ from adlib.data import Dataset, load_dataset
 from adlib.errors import InputError
 from adlib.experiments.choices import Choices
 from adlib.experiments.planning import build
-from adlib.experiments.protocol import Protocol
+from adlib.experiments.protocol import Protocol, joined_title
 from adlib.experiments.shared_work import all_references, all_scored, share_distances
 from adlib.experiments.store import ResultStore
 from adlib.features.cache import TensorCache
 from adlib.features.extract import extract
+from adlib.files import short_name
 from adlib.progress import progress
 
 NOTEBOOK = Path(__file__).with_name("run.ipynb")  # in the package, so a wheel contains it
@@ -83,11 +84,9 @@ class Job:
     @property
     def title(self) -> str:
         """File name of the executed notebook, without its ending."""
-        first = self.protocols[0]
-        seeds = "_".join(str(p.seed) for p in self.protocols)
-        return (
-            f"{first.dataset}-{first.category}-{first.method}-{first.backbone}-{first.shots}shot-s{seeds}-{first.hash}"
-        )
+        p = self.protocols[0]
+        seeds = short_name("_".join(str(protocol.seed) for protocol in self.protocols), 100)
+        return joined_title(p.dataset, p.category, p.method, p.backbone, f"{p.shots}shot", f"s{seeds}", p.hash)
 
 
 def jobs(sweep: Sweep) -> list[Job]:
@@ -166,7 +165,8 @@ def _execute(job: Job, sweep: Sweep) -> None:
     if _done(job, sweep):  # by another sweep in the same folder
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.stem[:60]}.", suffix=".part.ipynb", dir=target.parent)
+    prefix = f".{short_name(target.stem, 60)}."
+    handle, temporary = tempfile.mkstemp(prefix=prefix, suffix=".part.ipynb", dir=target.parent)
     os.close(handle)
     threads = max(1, (os.cpu_count() or 1) // sweep.workers)
     command = [sys.executable, "-m", "papermill", str(NOTEBOOK), temporary, "--cwd", str(sweep.out)]
