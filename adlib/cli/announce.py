@@ -1,7 +1,7 @@
 """What `adlib run` and `adlib sweep` print before they start: the methods' parameters, the cost, the object masks."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,17 @@ def say_methods(protocols: "Sequence[Protocol]") -> None:
     for sentences in by_method.values():
         for sentence, categories in sentences.items():
             print(sentence if len(sentences) == 1 else f"{', '.join(categories)}: {sentence}", flush=True)
+
+
+def say_gaps(datasets: "Iterable[Dataset]") -> None:
+    """Print which categories have no image metrics, which are left out of a sweep, and why."""
+    from adlib.data.check import lacks
+
+    for dataset in datasets:
+        if reason := lacks(dataset):
+            where = f"{dataset.name} {dataset.categories[0]}"
+            effect = "has no image metrics" if dataset.test else "is left out"
+            print(f"{where} {effect}, because there are {reason}; add some.", file=sys.stderr)
 
 
 def announce(runs: "Sequence[tuple[Protocol, Dataset]]", machine: "Machine", folder: Path, at_a_time: int = 1) -> None:

@@ -46,7 +46,8 @@ def calibrate(
     cache: cache of features; None for none.
     keep_maps: also put the highest value of each good image's map into `calibration_`, for outlines.
 
-    Returns {"method", "source", "good_scores"}, or {"missing": a sentence} where no good image can be scored fairly.
+    Returns {"method", "source", "good_scores", "limits"}, where limits are those of colours of maps, or
+    {"missing": a sentence} where no good image can be scored fairly.
     Raises InputError where the rate is not between 0 and 1.
     """
     check_rate(rate)
@@ -62,10 +63,14 @@ def calibrate(
         good = detector.predict([s.path for s in held_out], cache)
     if good is None:
         return {"missing": missing or "The run has no references (0 shots), so no image is known to be good."}
-    calibration = {"method": method, "source": source, "good_scores": [float(f"{s:.8g}") for s in good.scores]}
+    calibration = {
+        "method": method,
+        "source": source,
+        "good_scores": [float(f"{s:.8g}") for s in good.scores],
+        "limits": list(colour_limits(good.grids)),
+    }
     detector.calibration_ = calibration | {
         "false_alarm_rate": rate,
-        "limits": list(colour_limits(good.grids)),
         "map_maxima": [float(f"{_highest(good, i):.8g}") for i in range(len(good))] if keep_maps else [],
         "picture_size": [max(frame.original[side] for frame in good.frames) for side in (0, 1)],
     }

@@ -89,15 +89,26 @@ class Job:
         return joined_title(p.dataset, p.category, p.method, p.backbone, f"{p.shots}shot", f"s{seeds}", p.hash)
 
 
+def datasets_of(sweep: Sweep) -> list[Dataset]:
+    """The data set of each category of a sweep. Raises InputError where none of them has test images."""
+    whole = load_dataset(sweep.data, layout=sweep.layout, split_seed=sweep.split_seed)
+    datasets = [whole.category(name) for name in sweep.categories or whole.categories]
+    if not any(dataset.test for dataset in datasets):
+        names = ", ".join(dataset.categories[0] for dataset in datasets)
+        raise InputError(f"{whole.name} has no test images of {names}; add test/good and test/<defect>.")
+    return datasets
+
+
 def jobs(sweep: Sweep) -> list[Job]:
     """All notebooks of a sweep, most shots first, because jobs with fewer shots reuse what they compute.
 
-    Raises InputError where a category has too few images for a number of shots, before anything is computed.
+    Categories without test images have none. Raises InputError where a category has too few images for a number of
+    shots, before anything is computed.
     """
-    whole = load_dataset(sweep.data, layout=sweep.layout, split_seed=sweep.split_seed)
-    datasets = [whole.category(name) for name in sweep.categories or whole.categories]
     planned = []
-    for dataset in datasets:
+    for dataset in datasets_of(sweep):
+        if not dataset.test:
+            continue
         for method in sweep.methods:
             for shots in sorted(sweep.shots, reverse=True):
                 first = sweep.protocol(dataset, method, shots)
