@@ -14,6 +14,8 @@ from filelock import FileLock, Timeout
 
 from adlib.errors import InputError
 
+NAME_BYTES = 243  # file systems allow names of 255 bytes, and the longest ending is .safetensors
+
 
 @contextmanager
 def atomic_write(path: str | Path, mode: str = "w", durable: bool = True) -> Iterator[IO[Any]]:
@@ -79,6 +81,19 @@ def sole_writer(path: str | Path, way_out: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def short_name(text: str, most: int = NAME_BYTES) -> str:
+    """A text that fits into a file name: longer ones are cut, and end in 8 hex digits that tell them apart.
+
+    text: part of a file name.
+    most: largest number of bytes in UTF-8, at least 9.
+    Returns the text unchanged where it fits.
+    """
+    content = text.encode("utf-8", "surrogateescape")
+    if len(content) <= most:
+        return text
+    return f"{content[: most - 9].decode('utf-8', 'ignore')}~{hashlib.sha256(content).hexdigest()[:8]}"
 
 
 def write_json(path: str | Path, content: Any) -> None:

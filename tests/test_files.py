@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from adlib.errors import InputError
-from adlib.files import atomic_write, sole_writer, write_json
+from adlib.files import atomic_write, short_name, sole_writer, write_json
 
 
 def test_atomic_write_keeps_the_old_content_when_it_fails(tmp_path: Path):
@@ -50,3 +50,12 @@ def test_a_killed_writer_blocks_nobody(tmp_path: Path):
     holder.communicate()
     with sole_writer(path, "wait"):
         pass
+
+
+def test_a_name_that_is_too_long_is_cut_between_characters_and_stays_its_own(tmp_path: Path):
+    names = [short_name("焊缝" * 100 + end, 60) for end in "ab"]
+    assert names[0] != names[1] and all(name.startswith("焊缝" * 8) for name in names)
+    assert all(50 < len(name.encode()) <= 60 for name in names)
+    assert short_name("焊缝" * 10, 60) == "焊缝" * 10
+    for name in (short_name("😀" * 100), short_name("\udcf6" * 300)):
+        write_json(tmp_path / f"{name}.safetensors", {})

@@ -28,7 +28,7 @@ from adlib.experiments.store import ResultStore, as_frame
 from adlib.files import atomic_write
 from adlib.papers.catalogue import published
 from adlib.progress import progress
-from adlib.reports.page import write_report
+from adlib.reports.page import write_figures, write_report
 from adlib.reports.tables import table
 from adlib.reports.titles import titled
 from tools.chapters import chapter_table
@@ -137,7 +137,8 @@ def refresh_figures(
                 "run `make sweep` first."
             )
     datasets = {p.category: load_dataset(p.dataset, p.category) for p in (row.protocol for row in rows)}
-    write_report(rows, store, runs / "report.html", datasets, figures=figures)
+    write_report(rows, store, runs / "report.html", datasets)
+    write_figures(rows, store, figures, datasets)
 
 
 def refreshed_readme(text: str, results: Path) -> str:

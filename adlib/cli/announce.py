@@ -1,7 +1,7 @@
 """What `adlib run` and `adlib sweep` print before they start: the methods' parameters, the cost, the object masks."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,10 +24,21 @@ def say_methods(protocols: "Sequence[Protocol]") -> None:
             print(sentence if len(sentences) == 1 else f"{', '.join(categories)}: {sentence}", flush=True)
 
 
+def say_gaps(datasets: "Iterable[Dataset]") -> None:
+    """Print which categories have no image metrics, which are left out of a sweep, and why."""
+    from adlib.data.check import lacks
+
+    for dataset in datasets:
+        if reason := lacks(dataset):
+            where = f"{dataset.name} {dataset.categories[0]}"
+            effect = "has no image metrics" if dataset.test else "is left out"
+            print(f"{where} {effect}, because there are {reason}; add some.", file=sys.stderr)
+
+
 def announce(runs: "Sequence[tuple[Protocol, Dataset]]", machine: "Machine", folder: Path, at_a_time: int = 1) -> None:
     """Print the cost of the runs, and write images of their object masks to `folder`, to be checked by eye."""
     from adlib.experiments.forecast import forecast, mask_figure
-    from adlib.files import atomic_write
+    from adlib.files import atomic_write, short_name
     from adlib.plots import figure_to_png
 
     cost = forecast(runs, machine, at_a_time)
@@ -36,7 +47,8 @@ def announce(runs: "Sequence[tuple[Protocol, Dataset]]", machine: "Machine", fol
     for protocol, dataset in {(p.method, p.category): (p, dataset) for p, dataset in runs}.values():
         figure = mask_figure(protocol, dataset, machine)
         if figure is not None:
-            target = folder / f"mask_{protocol.dataset}_{protocol.category}.png"
+            name = short_name(f"mask_{protocol.dataset}_{protocol.category}")
+            target = folder / f"{name}.png"
             with atomic_write(target, "wb") as file:
                 file.write(figure_to_png(figure))
             print(f"Check the object mask, and use --preprocess none if it is wrong: {target}", file=sys.stderr)

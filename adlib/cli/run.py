@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from adlib.cli.announce import announce
+from adlib.cli.announce import announce, say_gaps
 from adlib.cli.arguments import chosen, data_arguments, machine_arguments, protocol_arguments
 from adlib.cli.parser import METHODS, choice, place
 
@@ -37,6 +37,7 @@ def _run(options: argparse.Namespace) -> None:
     protocol = choices.protocol(dataset, options.method, options.shots, options.seed)
     check_rate(options.false_alarms)
     store = ResultStore(options.results)
+    say_gaps([dataset] if dataset.test else [])  # without test images, `run` says what to do
     if options.save or protocol not in store:
         announce([(protocol, dataset)], machine, options.results)
     how = {"machine": machine, "cache": TensorCache(), "show_progress": True, "false_alarms": options.false_alarms}

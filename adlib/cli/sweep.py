@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from adlib.cli.announce import announce, say_methods
+from adlib.cli.announce import announce, say_gaps, say_methods
 from adlib.cli.arguments import chosen, data_arguments, machine_arguments, protocol_arguments
 from adlib.cli.parser import METHODS, choice, place
 from adlib.errors import InputError
@@ -38,8 +38,8 @@ def _sweep(options: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from adlib.experiments.calibrate import at_rate, check_rate, explain
-    from adlib.experiments.sweep import Sweep, jobs, run_sweep
-    from adlib.reports.page import rate_of_page, write_report
+    from adlib.experiments.sweep import Sweep, datasets_of, jobs, run_sweep
+    from adlib.reports.page import page_shows, write_figures, write_report
     from adlib.reports.tables import table
     from adlib.reports.titles import method_title, titled
 
@@ -60,6 +60,7 @@ def _sweep(options: argparse.Namespace) -> None:
         **chosen(options),
     )
     check_rate(options.false_alarms)
+    say_gaps(datasets_of(sweep))
     planned = jobs(sweep)
     say_methods([job.protocols[0] for job in planned])
     waiting = [(p, job.dataset) for job in planned for p in job.protocols if p not in sweep.store]
@@ -76,11 +77,10 @@ def _sweep(options: argparse.Namespace) -> None:
         print(f"\n{method_title(p)}, {category}, {p.shots} shots, seed {p.seed}")
         print("\n".join(explain(result.row, options.false_alarms)))
     page = sweep.out / "report.html"
-    if news or rate_of_page(page) != options.false_alarms:
-        datasets = {job.dataset.categories[0]: job.dataset for job in done}
-        write_report(
-            results, sweep.store, page, datasets, sweep.machine, options.figures, false_alarms=options.false_alarms
-        )
+    datasets = {job.dataset.categories[0]: job.dataset for job in done}
+    if news or not page_shows(page, results, options.false_alarms):
+        write_report(results, sweep.store, page, datasets, sweep.machine, options.false_alarms)
     print(f"\nReport: {page}\nNotebooks: {sweep.out / 'notebooks'}")
     if options.figures:
+        write_figures(results, sweep.store, options.figures, datasets, sweep.machine)
         print(f"Figures: {options.figures}")

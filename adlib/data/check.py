@@ -152,7 +152,7 @@ def _allows(part: Dataset) -> list[tuple[str, str]]:
     shots = f"1 to {train}"
     if thirds:
         shots += f'; three separate draws up to {thirds}, beyond that selection="random"'
-    lacking = _lacks(part)
+    lacking = lacks(part)
     if not defective:
         pixels = "not available: no defective test images"
     elif masked < len(defective):
@@ -168,14 +168,15 @@ def _allows(part: Dataset) -> list[tuple[str, str]]:
     ]
 
 
-def _lacks(part: Dataset) -> str:
+def lacks(part: Dataset) -> str:
+    """What one category lacks for image metrics, in words: "no good test images"; empty where it lacks nothing."""
     labels = {s.label for s in part.test}
     missing = [word for label, word in ((0, "good"), (1, "defective")) if label not in labels]
     return f"no {' or '.join(missing)} test images" if missing else ""
 
 
 def _unmeasurable(dataset: Dataset) -> list[str]:
-    return [name for name in dataset.categories if _lacks(dataset.category(name))]
+    return [name for name in dataset.categories if lacks(dataset.category(name))]
 
 
 def _inspect(dataset: Dataset, show_progress: bool) -> _Found:
@@ -246,7 +247,7 @@ def _next_step(dataset: Dataset, found: _Found, duplicates: list[str], advice: A
     if lacking := _unmeasurable(dataset):
         part = dataset.category(lacking[0])
         return (
-            f"Next: a detector can be fitted and used, but not evaluated: {printable(lacking[0])} has {_lacks(part)};"
+            f"Next: a detector can be fitted and used, but not evaluated: {printable(lacking[0])} has {lacks(part)};"
             " add some and check again, or fit to the good images alone."
         )
     warning = " (see the duplicate images above)" if any(" - " in d for d in duplicates) else ""

@@ -47,8 +47,8 @@ def calibrate(
     for_predict: also put into `calibration_` what only `adlib predict` needs: the highest value of each good image's
         map, for outlines, and how at most 60 good images look (see `range_of`).
 
-    Returns {"method", "source", "good_scores"}, with groups also {"group", "groups"}, or {"missing": a sentence} where
-    no good image can be scored fairly.
+    Returns {"method", "source", "good_scores", "limits"}, where limits are those of colours of maps, with groups also
+    {"group", "groups"}; or {"missing": a sentence} where no good image can be scored fairly.
     Raises InputError where the rate is not between 0 and 1.
     """
     check_rate(rate)
@@ -64,12 +64,16 @@ def calibrate(
         good = detector.predict([s.path for s in held_out], cache)
     if good is None:
         return {"missing": missing or "The run has no references (0 shots), so no image is known to be good."}
-    calibration = {"method": method, "source": source, "good_scores": [float(f"{s:.8g}") for s in good.scores]}
+    calibration = {
+        "method": method,
+        "source": source,
+        "good_scores": [float(f"{s:.8g}") for s in good.scores],
+        "limits": list(colour_limits(good.grids)),
+    }
     if dataset.group:
         calibration |= {"group": dataset.group, "groups": len({s.group for s in scored})}
     detector.calibration_ = calibration | {
         "false_alarm_rate": rate,
-        "limits": list(colour_limits(good.grids)),
         "map_maxima": [float(f"{_highest(good, i):.8g}") for i in range(len(good))] if for_predict else [],
         "picture_size": [max(frame.original[side] for frame in good.frames) for side in (0, 1)],
     }

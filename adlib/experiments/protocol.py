@@ -10,6 +10,7 @@ from adlib.data.dataset import whole_number
 from adlib.detectors.registry import detector_class
 from adlib.errors import InputError, check_choice
 from adlib.experiments.settings import plain_value
+from adlib.files import NAME_BYTES, short_name
 from adlib.growth import Growth
 
 FRAMES = ("original", "network")
@@ -92,8 +93,15 @@ class Protocol:
         """A readable file name, unique by the hash."""
         shots = "full" if self.shots is None else f"{self.shots}shot"
         words = (self.dataset, self.category, self.method, self.backbone, shots, f"s{self.seed}", self.hash)
-        return "-".join("".join(c if c.isalnum() or c in "._" else "_" for c in word) for word in words)
+        return joined_title(*("".join(c if c.isalnum() or c in "._" else "_" for c in word) for word in words))
 
     def group(self) -> dict[str, Any]:
         """All values except the seeds: runs that agree in these are repetitions of one experiment."""
         return {k: v for k, v in self.as_dict().items() if k not in ("seed", "split_seed", "data_digest")}
+
+
+def joined_title(dataset: str, category: str, *words: str) -> str:
+    """A file name of at most NAME_BYTES bytes; where it is longer, data set and category are shortened."""
+    room = NAME_BYTES - sum(len(word.encode()) + 1 for word in words) - 1
+    category = short_name(category, max(room // 2, room - len(dataset.encode())))
+    return "-".join((short_name(dataset, room - len(category.encode())), category, *words))

@@ -139,7 +139,10 @@ def _unpacked(pack: Pack, run: Run) -> Result:
 
 
 def as_frame(results: Iterable[Result]) -> pd.DataFrame:
-    """One row per result; columns: protocol (options as `option.NAME`), metrics and timings (`time.NAME`)."""
+    """One row per result; columns: protocol (options as `option.NAME`), metrics and timings (`time.NAME`).
+
+    Metrics are floats, NaN where they are not available.
+    """
     return pd.DataFrame([_flat(result) for result in results])
 
 
@@ -163,4 +166,5 @@ def _flat(result: Result) -> dict[str, Any]:
     protocol = result.protocol.as_dict()
     options = {f"option.{name}": str(value) for name, value in protocol.pop("options").items()}
     timings = {f"time.{name}": value for name, value in result.row["timings"].items()}
-    return protocol | options | result.metrics | timings
+    metrics = {name: float("nan") if value is None else value for name, value in result.metrics.items()}
+    return protocol | options | metrics | timings

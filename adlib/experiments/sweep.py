@@ -21,11 +21,12 @@ from adlib.data import Dataset, load_dataset
 from adlib.errors import InputError
 from adlib.experiments.choices import Choices
 from adlib.experiments.planning import build
-from adlib.experiments.protocol import Protocol
+from adlib.experiments.protocol import Protocol, joined_title
 from adlib.experiments.shared_work import all_references, all_scored, share_distances
 from adlib.experiments.store import ResultStore
 from adlib.features.cache import TensorCache
 from adlib.features.extract import extract
+from adlib.files import short_name
 from adlib.progress import progress
 
 NOTEBOOK = Path(__file__).with_name("run.ipynb")  # in the package, so a wheel contains it
@@ -83,22 +84,31 @@ class Job:
     @property
     def title(self) -> str:
         """File name of the executed notebook, without its ending."""
-        first = self.protocols[0]
-        seeds = "_".join(str(p.seed) for p in self.protocols)
-        return (
-            f"{first.dataset}-{first.category}-{first.method}-{first.backbone}-{first.shots}shot-s{seeds}-{first.hash}"
-        )
+        p = self.protocols[0]
+        seeds = short_name("_".join(str(protocol.seed) for protocol in self.protocols), 100)
+        return joined_title(p.dataset, p.category, p.method, p.backbone, f"{p.shots}shot", f"s{seeds}", p.hash)
+
+
+def datasets_of(sweep: Sweep) -> list[Dataset]:
+    """The data set of each category of a sweep. Raises InputError where none of them has test images."""
+    whole = load_dataset(sweep.data, layout=sweep.layout, split_seed=sweep.split_seed)
+    datasets = [whole.category(name) for name in sweep.categories or whole.categories]
+    if not any(dataset.test for dataset in datasets):
+        names = ", ".join(dataset.categories[0] for dataset in datasets)
+        raise InputError(f"{whole.name} has no test images of {names}; add test/good and test/<defect>.")
+    return datasets
 
 
 def jobs(sweep: Sweep) -> list[Job]:
     """All notebooks of a sweep, most shots first, because jobs with fewer shots reuse what they compute.
 
-    Raises InputError where a category has too few images for a number of shots, before anything is computed.
+    Categories without test images have none. Raises InputError where a category has too few images for a number of
+    shots, before anything is computed.
     """
-    whole = load_dataset(sweep.data, layout=sweep.layout, split_seed=sweep.split_seed)
-    datasets = [whole.category(name) for name in sweep.categories or whole.categories]
     planned = []
-    for dataset in datasets:
+    for dataset in datasets_of(sweep):
+        if not dataset.test:
+            continue
         for method in sweep.methods:
             for shots in sorted(sweep.shots, reverse=True):
                 first = sweep.protocol(dataset, method, shots)
@@ -166,7 +176,8 @@ def _execute(job: Job, sweep: Sweep) -> None:
     if _done(job, sweep):  # by another sweep in the same folder
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.stem[:60]}.", suffix=".part.ipynb", dir=target.parent)
+    prefix = f".{short_name(target.stem, 60)}."
+    handle, temporary = tempfile.mkstemp(prefix=prefix, suffix=".part.ipynb", dir=target.parent)
     os.close(handle)
     threads = max(1, (os.cpu_count() or 1) // sweep.workers)
     command = [sys.executable, "-m", "papermill", str(NOTEBOOK), temporary, "--cwd", str(sweep.out)]

@@ -11,6 +11,7 @@ from adlib import plots
 from adlib.data import Dataset
 from adlib.data.images import read_image
 from adlib.errors import InputError
+from adlib.experiments.calibrate import calibration_of
 from adlib.experiments.forecast import mask_figure
 from adlib.experiments.planning import HERE, Machine, build
 from adlib.experiments.store import Result, ResultStore
@@ -30,6 +31,13 @@ MASK_NOTE = (
 )
 
 
+_COLOURS = "Yellow is anomalous; the colour scale, set by {}, is the same for all images."
+_UNKNOWN = (
+    "There are no good images but the references, so all test images set the colour scale, which is the same for all: "
+    "yellow is more anomalous than the other images, and may still be good."
+)
+
+
 def mask(result: Result, dataset: Dataset, machine: Machine = HERE) -> Figure | None:
     """The object mask; None where the run masks nothing, or the network or the image is not available."""
     try:
@@ -45,6 +53,15 @@ def histogram(result: Result) -> Figure:
     return plots.score_histogram(
         scores[labels == 0], scores[labels == 1], threshold["value"] if threshold else None, title="test images"
     )
+
+
+def colour_note(result: Result) -> str:
+    """A sentence: what sets the colour scale of a run's maps."""
+    if (result.scores["label"] == 0).any():
+        return _COLOURS.format("the good test images")
+    if "limits" in calibration_of(result.row):
+        return _COLOURS.format("good images outside the test set, which has none")
+    return _UNKNOWN
 
 
 def recall_by_defect(result: Result) -> list[dict[str, str]]:
@@ -99,16 +116,13 @@ def _overlays(
     columns: int = COUNT,
     beside: bool = False,
 ) -> Figure | None:
-    """Overlays of the chosen images; colour limits come from the good test images and are shared by all panels."""
+    """Overlays of the chosen images; all panels share colour limits, see `colour_note`."""
     grids = store.grids(result.protocol)
     if grids is None or len(grids) != len(result.scores) or not len(chosen):
         return None
     scores, detector = result.scores, build(result.protocol, machine)
     preprocess, window = detector.spec().preprocess, detector.spec().window
     images = {i: read_image(dataset.root / scores["image"].iloc[i], window) for i in dict.fromkeys(chosen)}
-    good = np.flatnonzero(scores["label"].to_numpy() == 0)
-    # Limits come from patch scores, so good images need not be decoded.
-    limits = plots.colour_limits([grids[i] for i in (good if len(good) else chosen)])
     predictions = detector.assemble(
         scores["score"].to_numpy()[list(chosen)],
         [grids[i] for i in chosen],
@@ -120,5 +134,19 @@ def _overlays(
     ]
     maps = [predictions.anomaly_map(number) for number in range(len(chosen))]
     return plots.gallery(
-        [images[i] for i in chosen], maps, titles=titles, limits=limits, columns=columns, beside=beside
+        [images[i] for i in chosen],
+        maps,
+        titles=titles,
+        limits=_limits(result, grids),
+        columns=columns,
+        beside=beside,
     )
+
+
+def _limits(result: Result, grids: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Colour limits from the patch scores of the images that `colour_note` names; no image is decoded for them."""
+    good = np.flatnonzero(result.scores["label"] == 0)
+    stored = calibration_of(result.row).get("limits")
+    if not len(good) and stored:
+        return tuple(stored)
+    return plots.colour_limits([grids[i] for i in good] or grids)

@@ -3,8 +3,8 @@
 Heat maps also need the images; where the images are not available, the page says so and omits the maps.
 """
 
+import hashlib
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,15 +17,17 @@ from matplotlib.figure import Figure
 from adlib import plots
 from adlib.data import Dataset
 from adlib.data.check import describe
+from adlib.evaluation import IMAGE_METRICS, PIXEL_METRICS
 from adlib.experiments.calibrate import FALSE_ALARM_RATE, at_rate, explain
 from adlib.experiments.planning import HERE, Machine
 from adlib.experiments.store import Result, ResultStore, as_frame
-from adlib.files import atomic_write
+from adlib.files import atomic_write, short_name
 from adlib.plots.style import text_width
 from adlib.reports.figures import (
     EXTREMES_NOTE,
     MASK_NOTE,
     MISTAKES_NOTE,
+    colour_note,
     extremes,
     histogram,
     mask,
@@ -45,7 +47,6 @@ def write_report(
     target: Path,
     datasets: dict[str, Dataset],
     machine: Machine = HERE,
-    figures: Path | None = None,
     false_alarms: float = FALSE_ALARM_RATE,
 ) -> Path:
     """Write the self-contained HTML page: table, learning curve, a section per method, data, protocols, versions.
@@ -58,20 +59,18 @@ def write_report(
     target: the file to write.
     datasets: category -> data set, for the images.
     machine: where the networks run.
-    figures: a folder for `curve_DATASET.png` and `overlays_DATASET.png` (see `showcase`), None to write no figures.
     false_alarms: the rate of the thresholds, instead of the rate stored with the results.
     Returns target.
     """
-    frame = as_frame(results)
-    curve = learning_curves(frame, [m for m in ("image_auroc", "image_ap", "image_f1max") if m in frame])
+    frame, curve = as_frame(results), _curve(results)
     shown = [replace(r, row=at_rate(r.row, r.scores, false_alarms)) for r in _representatives(results)]
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         title=f"Shot sweep on {', '.join(frame['dataset'].unique())} with {', '.join(frame['backbone'].unique())}",
-        false_alarms=f"{false_alarms:g}",
+        shows=_contents(results, false_alarms),
         table=_without_constants(table(titled(results))).to_dict("split"),
         text_columns=("dataset", "category", "method", "backbone"),
-        curve=plots.png_data_uri(curve),
+        curve=curve and plots.png_data_uri(curve),
         runs=[_run_section(r, store, datasets.get(r.protocol.category), machine, false_alarms) for r in shown],
         data=[line for name in sorted(datasets) for line in describe(datasets[name])],
         protocols=_protocol_lines(results),
@@ -79,15 +78,40 @@ def write_report(
         images=_counts(results),
         boxes=plots.chinese_font() is None and not _is_latin(results),
     )
-    if figures is not None:
-        name = frame["dataset"].iloc[0]
-        _write_figure(curve, figures / f"curve_{name}.png")
-        dataset = datasets.get(shown[0].protocol.category)
-        if dataset is not None and (overlays := showcase(shown[0], store, dataset, machine)):
-            _write_figure(overlays, figures / f"overlays_{name}.png")
     with atomic_write(target) as file:
         file.write(page)
     return target
+
+
+def write_figures(
+    results: Sequence[Result],
+    store: ResultStore,
+    folder: Path,
+    datasets: dict[str, Dataset],
+    machine: Machine = HERE,
+) -> None:
+    """Write the learning curve and the overlays of `showcase` as `curve_DATASET.png` and `overlays_DATASET.png`.
+
+    The overlays are those of the page's first section. A figure that cannot be made is left out.
+
+    results: of all runs.
+    store: holds the patch scores of the results.
+    folder: where the files go.
+    datasets: category -> data set, for the images.
+    machine: where the networks run.
+    """
+    first = _representatives(results)[0]
+    dataset = datasets.get(first.protocol.category)
+    overlays = showcase(first, store, dataset, machine) if dataset is not None else None
+    for kind, figure in (("curve", _curve(results)), ("overlays", overlays)):
+        if figure is not None:
+            _write_figure(figure, folder / f"{short_name(f'{kind}_{first.protocol.dataset}')}.png")
+
+
+def _curve(results: Sequence[Result]) -> Figure | None:
+    """The learning curve of the image metrics, or, where no run has any, of the pixel metrics."""
+    frame = as_frame(results)
+    return learning_curves(frame, IMAGE_METRICS) or learning_curves(frame, PIXEL_METRICS)
 
 
 def _write_figure(figure: Figure, target: Path) -> None:
@@ -95,14 +119,19 @@ def _write_figure(figure: Figure, target: Path) -> None:
         file.write(plots.figure_to_png(figure))
 
 
-def rate_of_page(page: Path) -> float | None:
-    """The false-alarm rate of a page that `write_report` wrote; None where there is no such page."""
+def page_shows(page: Path, results: Sequence[Result], false_alarms: float) -> bool:
+    """Whether a page is that of these results at this false-alarm rate; False where there is none."""
     try:
         with open(page, encoding="utf-8") as file:
-            found = re.search(r'name="false-alarms" content="([^"]+)"', file.read(2000))
-        return float(found.group(1)) if found else None
+            return f'name="shows" content="{_contents(results, false_alarms)}"' in file.read(2000)
     except (OSError, ValueError):
-        return None
+        return False
+
+
+def _contents(results: Sequence[Result], false_alarms: float) -> str:
+    """What decides the content of a page: the runs, in any order, and the false-alarm rate."""
+    names = " ".join(sorted(result.protocol.hash for result in results))
+    return f"{hashlib.sha256(names.encode()).hexdigest()[:16]} {false_alarms!r}"
 
 
 def _is_latin(results: Sequence[Result]) -> bool:
@@ -122,6 +151,7 @@ def _run_section(
     shots = "all" if p.shots is None else p.shots
     return {
         "title": f"{method_title(p)}, {p.category}, {shots} shots, seed {p.seed}",
+        "colours": colour_note(result),
         "sentences": explain(result.row, rate),
         "metrics": [
             (METRICS[m], f"{100 * v:.1f}") for m, v in result.metrics.items() if v is not None and m in METRICS

@@ -1,6 +1,6 @@
 """Tables and curves over draws (random samples of the shots), for the output of a sweep and the README."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -26,7 +26,7 @@ GROUP = ("dataset", "category", "method", "backbone", "shots")
 def summary(frame: pd.DataFrame, by: Sequence[str] = GROUP) -> pd.DataFrame:
     """Mean and sample standard deviation over draws: one row per group, columns (metric, "mean" | "std" | "count").
 
-    Metrics that no row has are left out; the std of a single draw is NaN.
+    Metrics that no row has are left out, unless no row has any; the std of a single draw is NaN.
 
     frame: from `as_frame`.
     by: columns that define a group.
@@ -35,9 +35,9 @@ def summary(frame: pd.DataFrame, by: Sequence[str] = GROUP) -> pd.DataFrame:
     """
     if frame.empty:
         raise InputError("There are no results to report; run a sweep first.")
-    frame = frame.drop_duplicates([name for name in frame if name in _PROTOCOL or name.startswith("option.")])
+    frame = _distinct(frame)
     _require_one_state(frame, by)
-    metrics = [name for name in METRICS if name in frame and frame[name].notna().any()]
+    metrics = _available(frame, METRICS) or [name for name in METRICS if name in frame]
     options = [c for c in frame if c.startswith("option.")]
     fixed = [c for c in (*options, "selection", "map_frame", "weights_sha256", "revision") if c not in by]
     grouped = frame.groupby(list(by), dropna=False, sort=True)
@@ -45,6 +45,16 @@ def summary(frame: pd.DataFrame, by: Sequence[str] = GROUP) -> pd.DataFrame:
         if (grouped[name].nunique(dropna=False) > 1).any():
             raise InputError(f"Results of one group differ in {name}; add {name} to the columns to group by.")
     return grouped[metrics].agg(["mean", "std", "count"])
+
+
+def _distinct(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows, those of one protocol once."""
+    return frame.drop_duplicates([name for name in frame if name in _PROTOCOL or name.startswith("option.")])
+
+
+def _available(frame: pd.DataFrame, metrics: Iterable[str]) -> list[str]:
+    """The metrics that at least one row has."""
+    return [name for name in metrics if name in frame and frame[name].notna().any()]
 
 
 def _require_one_state(frame: pd.DataFrame, by: Sequence[str]) -> None:
@@ -68,7 +78,7 @@ def table(frame: pd.DataFrame, by: Sequence[str] = GROUP) -> pd.DataFrame:
     for metric in numbers.columns.get_level_values(0).unique():
         values = numbers[metric]
         shown[METRICS[metric]] = [_percent(mean, std) for mean, std in zip(values["mean"], values["std"], strict=True)]
-    draws = numbers[numbers.columns[0][0]]["count"]
+    draws = _distinct(frame).groupby(list(by), dropna=False, sort=True).size()
     text = pd.DataFrame(shown, index=numbers.index).reset_index()
     text.insert(len(by), "draws", draws.to_numpy())
     if "shots" in text:
@@ -82,9 +92,16 @@ def _percent(mean: float, std: float) -> str:
     return f"{100 * mean:.1f}" if np.isnan(std) else f"{100 * mean:.1f} ± {100 * std:.1f}"
 
 
-def learning_curves(frame: pd.DataFrame, metrics: Sequence[str] = ("image_auroc",)) -> Figure:
-    """Metrics over shots, one curve per method, for one data set and backbone; categories are averaged per draw."""
-    draws = frame.groupby(["method", "shots", "seed"], as_index=False)[list(metrics)].mean()
+def learning_curves(frame: pd.DataFrame, metrics: Sequence[str] = ("image_auroc",)) -> Figure | None:
+    """Metrics over shots, one curve per method, for one data set and backbone; categories are averaged per draw.
+
+    frame: from `as_frame`.
+    metrics: those that no row has are left out; None is returned where none is left.
+    """
+    metrics = _available(frame, metrics)
+    if not metrics:
+        return None
+    draws = frame.groupby(["method", "shots", "seed"], as_index=False)[metrics].mean()
     categories = ", ".join(sorted(frame["category"].unique()))
     title = f"{frame['dataset'].iloc[0]} ({categories}), {frame['backbone'].iloc[0]}"
-    return plots.learning_curve(draws, metric=list(metrics), title=title)
+    return plots.learning_curve(draws, metric=metrics, title=title)

@@ -46,3 +46,15 @@ def test_numbers_of_numpy_are_numbers(weld, by_numpy, plain):
 def test_shots_of_a_table_with_gaps_are_named(weld):
     with pytest.raises(InputError, match="shots must be a whole number of at least 0, not 2.0"):
         plan(weld, "patchcore", shots=2.0)
+
+
+@pytest.mark.parametrize("names", [("焊" * 80, "缝" * 80), ("d" * 255, "c"), ("d", "c" * 255), ("数据", "焊缝 1")])
+def test_a_title_is_a_file_name_whatever_the_folders_are_called(protocol, names, tmp_path):
+    long = replace(protocol, dataset=names[0], category=names[1])
+    (tmp_path / f"{long.title}.safetensors").touch()
+    fixed = f"patchcore-efficientnet_lite0-4shot-s0-{long.hash}"
+    assert long.title.endswith(f"-{fixed}") and long.title.startswith(names[0][:25])
+    if len("".join(names)) < 20:  # names that fit are whole
+        assert long.title == f"数据-焊缝_1-{fixed}"
+    else:
+        assert len(long.title.encode()) > 230 and f"-{names[1][:20]}" in long.title

@@ -1,5 +1,6 @@
 """The report page: what stands on it, in Chinese too, and that a browser opens it without a complaint."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from adlib import plots
 from adlib.experiments.execution import run
 from adlib.experiments.planning import plan
 from adlib.experiments.store import ResultStore
-from adlib.reports.page import rate_of_page, write_report
+from adlib.reports.page import page_shows, write_figures, write_report
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -38,13 +39,34 @@ def test_everything_a_reader_needs_is_on_it(page, weld):
     # curve, histogram, worst mistakes, extremes
     assert text.count("data:image/") == 4
     assert 'src="http' not in text and 'href="http' not in text and str(page[0].parent) not in text
-    assert rate_of_page(page[0]) == 0.2 and rate_of_page(page[0].parent / "none.html") is None
 
 
 def test_without_pictures_and_threshold_the_page_says_so(page, tmp_path):
     write_report(page[1], ResultStore(tmp_path), tmp_path / "report.html", {}, false_alarms=0.01)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "no heat maps" in text and "No threshold" in text and "n/a" in text
+
+
+def test_a_page_knows_what_it_shows(page):
+    path, results = page
+    assert page_shows(path, results, 0.2) and page_shows(path, results[::-1], 0.2)
+    assert not page_shows(path, results, 0.1) and not page_shows(path, results[1:], 0.2)
+    assert not page_shows(path.with_name("none.html"), results, 0.2)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_test_images_of_one_class_give_a_page_without_curve(label, weld, tmp_path):
+    part = replace(weld, samples=tuple(s for s in weld.samples if s.split == "train" or s.label == label))
+    store = ResultStore(tmp_path / "results")
+    protocol = plan(part, "patchcore", shots=2, options={"resize": 64, "coreset": 40})
+    results, data = [run(protocol, part, store)], {"焊缝": part}
+    assert json.loads((store.folder / f"{protocol.title}.json").read_text("utf-8"))["metrics"]["image_ap"] is None
+    text = write_report(results, store, tmp_path / "report.html", data).read_text(encoding="utf-8")
+    write_figures(results, store, tmp_path / "figures", data)
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {f"overlays_{part.name}.png"}
+    assert "No metric is available" in text and text.count("data:image/") == 3 and "<td>n/a</td>" in text
+    assert ("set by the good test images" in text) == (label == 0)
+    assert ("set by good images outside the test set" in text) == (label == 1)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from adlib.experiments.planning import plan
 from adlib.experiments.store import ResultStore, as_frame
 from adlib.reports.page import write_report
 from adlib.reports.tables import GROUP, learning_curves, summary, table
+from helpers.made_up_results import result
 
 SMALL = {"resize": 96}
 
@@ -81,3 +82,16 @@ def test_report_is_one_self_contained_page(three_draws, weld, tmp_path):
     assert text.count("data:image/") == 4  # the curve; histogram, worst mistakes and extremes of the one method
     assert 'src="http' not in text and 'href="http' not in text and str(tmp_path) not in text
     assert table(as_frame(three_draws.results()))["image AUROC"][0] in text
+
+
+def test_metrics_that_no_run_has_are_not_available():
+    """As with test images of one class: the table says so, also next to a category that has them."""
+    missing = [result(category="b", value=None, shots=1, seed=seed) for seed in (0, 1)]
+    shown = table(as_frame(missing))
+    assert shown[["image AUROC", "pixel AUROC", "AUPRO"]].values.tolist() == [["n/a"] * 3]
+    assert shown["draws"].tolist() == [2] and learning_curves(as_frame(missing)) is None
+    frame = as_frame([*missing, result(category="a", value=0.9, shots=1)])
+    shown = table(frame)
+    assert "AUPRO" not in shown and shown["image AUROC"].tolist() == ["90.0", "n/a"]
+    assert shown["draws"].tolist() == [1, 2]
+    assert len(learning_curves(frame, ["image_auroc", "aupro"]).axes) == 1
