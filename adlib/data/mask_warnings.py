@@ -1,7 +1,8 @@
 """Masks that can be read and are probably wrong: their pixel metrics would look plausible."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from adlib.data.dataset import Dataset, Sample
 from adlib.data.images import is_turned, printable, read_mask
@@ -21,10 +22,11 @@ def mask_warnings(dataset: Dataset, show_progress: bool = False) -> list[str]:
     """
     masked = [s for s in dataset.samples if s.mask is not None]
     uses = Counter(s.mask for s in masked)
-    covering = [s for s in progress(masked, label="masks", unit="mask", show=show_progress) if _covered(s) > MOST]
+    bar = progress(masked, label="masks", unit="mask", show=show_progress)
+    covering = [s for s in bar if _or(0.0, _covered, s) > MOST]
     shared = [s for s in masked if uses[s.mask] > 1]
     jpeg = [s for s in masked if s.mask.suffix.lower() in (".jpg", ".jpeg", ".jpe", ".jfif")]
-    turned = [s for s in masked if is_turned(s.path)]
+    turned = [s for s in masked if _or(False, is_turned, s.path)]
     kinds = (
         (covering, f"masks cover more than {MOST:.0%} of their image; if good is white in them, invert them"),
         (shared, "images share their mask with another image; name masks after single images"),
@@ -35,10 +37,15 @@ def mask_warnings(dataset: Dataset, show_progress: bool = False) -> list[str]:
 
 
 def _covered(sample: Sample) -> float:
+    return float(read_mask(sample.mask).mean())
+
+
+def _or(otherwise: Any, ask: Callable[[Any], Any], file: Any) -> Any:
+    """The answer about a file, or another value where the file cannot be read."""
     try:
-        return float(read_mask(sample.mask).mean())
+        return ask(file)
     except InputError:
-        return 0.0
+        return otherwise
 
 
 def _names(samples: Iterable[Sample], dataset: Dataset) -> str:
