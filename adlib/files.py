@@ -1,4 +1,4 @@
-"""Atomic files: content is written to a temporary file, which is renamed when it is complete."""
+"""Atomic files, written to a temporary name and renamed when they are complete; and the folder of the caches."""
 
 import errno
 import hashlib
@@ -11,10 +11,16 @@ from pathlib import Path
 from typing import IO, Any
 
 from filelock import FileLock, Timeout
+from platformdirs import user_cache_dir
 
 from adlib.errors import InputError
 
 NAME_BYTES = 243  # file systems allow names of 255 bytes, and the longest ending is .safetensors
+
+
+def default_cache_folder() -> Path:
+    """`$ADLIB_CACHE`, or else the user's cache folder of this platform."""
+    return Path(os.environ.get("ADLIB_CACHE") or user_cache_dir("adlib"))
 
 
 @contextmanager
