@@ -10,6 +10,7 @@ from typing import Any
 from adlib.data import Dataset, Sample
 from adlib.data.contents import content_keys
 from adlib.data.images import content_key
+from adlib.data.pages import split_page
 from adlib.detectors.base import Detector
 from adlib.detectors.registry import default_backbone, detector_class, make_detector
 from adlib.errors import InputError
@@ -62,7 +63,7 @@ def _digest(lines: Iterable[str]) -> str:
 
 def _bytes(path: Path) -> int:
     try:
-        return path.stat().st_size
+        return os.stat(split_page(path)[0]).st_size
     except OSError:
         content_key(path)  # raises an InputError that explains a dangling link
         raise
@@ -116,6 +117,7 @@ def plan(
         map_frame=map_frame,
         options=detector.parameters(),
         content_digest=content_digest(dataset),
+        group_by=dataset.group,
     )
 
 

@@ -53,6 +53,7 @@ def test_pages_are_said_once(call, own):
     pages = [Image.new("L", (64, 64), level) for level in (60, 90)]
     pages[0].save(own / "good/film9_99.tif", save_all=True, append_images=pages[1:])
     assert "--pages each" in one_sentence(*call("run", "--data", own, "--masks", "drawn", *SMALL)[::2])
+    assert call("run", "--data", own, "--masks", "drawn", "--pages", "each", *SMALL)[0] == 0
     code, out, _ = call("check", own, "--masks", "drawn", "--pages", "each")
     assert (
         code == 0
@@ -72,7 +73,7 @@ def test_a_sweep_holds_out_whole_groups(call, own):
     assert "Held out by whole groups (film[0-9])" in out
     (path,) = (own.parent / "swept/results").glob("*.json")
     row = json.loads(path.read_text(encoding="utf-8"))
-    assert row["protocol"]["group"] == "film[0-9]" and row["calibration"]["groups"] == 2
+    assert row["protocol"]["group_by"] == "film[0-9]" and row["calibration"]["groups"] == 2
     assert {re.search("film[0-9]", name)[0] for name in row["references"]} == {"film0"}
 
 
