@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 from adlib.data.dataset import Dataset, Sample
 from adlib.data.depth import Advice, Span, advise, span_of
-from adlib.data.images import content_key, printable, probe_image, read_mask
+from adlib.data.images import content_key, printable, probe_image, read_mask, storable
 from adlib.data.layouts import load_dataset
 from adlib.data.layouts.folder import MASKS
 from adlib.data.layouts.listing import images_below
 from adlib.errors import InputError
+from adlib.files import short_name
 from adlib.progress import progress
 
 SHOWN = 10
@@ -186,8 +187,9 @@ def _twin_names(dataset: Dataset) -> list[str]:
 
 def _lost_masks(dataset: Dataset) -> list[str]:
     """Masks without an image: the image is missing, or the mask's name does not match it."""
-    used = {s.mask for s in dataset.samples}
-    folders = [dataset.root / MASKS, *(dataset.root / name / MASKS for name in dataset.categories)]
+    used, categories = {s.mask for s in dataset.samples}, dataset.categories
+    parts = dict.fromkeys(s.path.relative_to(dataset.root).parts[0] for s in dataset.samples)
+    folders = [dataset.root / MASKS, *(dataset.root / part / MASKS for part in parts if storable(part) in categories)]
     masks = [path for folder in folders for path in images_below(folder) if path.parent.name != "good"]
     return [printable(path.relative_to(dataset.root).as_posix()) for path in masks if path not in used]
 
@@ -207,7 +209,7 @@ def _sweep(path: str | os.PathLike, category: str | None, layout: str, dataset: 
 def _learn(path: str | os.PathLike, layout: str, dataset: Dataset, advice: Advice) -> str:
     """The command that fits a detector to the good images of the first category without metrics."""
     name = printable(_unmeasurable(dataset)[0])
-    words = ["adlib", "run", *_data(path, layout), "--category", name, "--save", f"{name}.safetensors"]
+    words = ["adlib", "run", *_data(path, layout), "--category", name, "--save", f"{short_name(name)}.safetensors"]
     return shlex.join([*words, *advice.words])
 
 

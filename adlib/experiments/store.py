@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 
 from adlib.errors import InputError
 from adlib.experiments.packs import COLUMNS, ROWS, Pack, Run, read_pack
@@ -87,7 +87,7 @@ class ResultStore:
     def grids(self, protocol: Protocol) -> list[np.ndarray] | None:
         """Patch scores (h, w) of each image of a run, or None where they were not kept (they are not committed)."""
         try:
-            stored = load_file(self._path(protocol, "safetensors"))
+            stored = load(self._path(protocol, "safetensors").read_bytes())
         except (OSError, SafetensorError):
             return None
         return [stored[name] for name in sorted(stored)]

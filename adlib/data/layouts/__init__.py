@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from adlib.data.dataset import Dataset, whole_number
+from adlib.data.images import storable
 from adlib.data.layouts import folder, mtd, mvtec, visa
 from adlib.data.layouts.listing import require_folder
 from adlib.errors import InputError, check_choice
@@ -49,7 +50,13 @@ def load_dataset(
     if layout == "auto":
         layout = _recognise(path)
     dataset = LAYOUTS[layout].load(path, category, split_seed)
-    return replace(dataset, layout=layout)
+    return _storable(replace(dataset, layout=layout))
+
+
+def _storable(dataset: Dataset) -> Dataset:
+    """The data set with all its names as results can hold them."""
+    samples = (replace(s, category=storable(s.category), defect=storable(s.defect)) for s in dataset.samples)
+    return replace(dataset, name=storable(dataset.name), samples=tuple(samples))
 
 
 def _recognise(path: Path) -> str:
