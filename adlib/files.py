@@ -1,4 +1,4 @@
-"""Atomic files: content is written to a temporary file, which is renamed when it is complete."""
+"""Atomic files, written to a temporary name and renamed when they are complete; and the folder of the caches."""
 
 import errno
 import hashlib
@@ -10,9 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from filelock import FileLock, Timeout
+from platformdirs import user_cache_dir
+
 from adlib.errors import InputError
 
 NAME_BYTES = 243  # file systems allow names of 255 bytes, and the longest ending is .safetensors
+
+
+def default_cache_folder() -> Path:
+    """`$ADLIB_CACHE`, or else the user's cache folder of this platform."""
+    return Path(os.environ.get("ADLIB_CACHE") or user_cache_dir("adlib"))
 
 
 @contextmanager
@@ -51,6 +59,34 @@ def atomic_write(path: str | Path, mode: str = "w", durable: bool = True) -> Ite
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
+
+
+@contextmanager
+def sole_writer(path: str | Path, way_out: str) -> Iterator[None]:
+    """Hold the lock of a file that grows, or is read and then rewritten.
+
+    The lock belongs to the open file `.NAME.lock` next to it, so the system frees it when a process is killed. A second
+    writer is refused rather than kept waiting: the first may need hours, and waiting would look like hanging.
+
+    path: the file; its folder is created.
+    way_out: what else the user can do, as the end of "wait for it, or ...".
+    Raises InputError where another process writes the file, and where the folder cannot be written.
+    """
+    path = Path(path)
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise InputError(f"Another call is writing {path} at this moment; wait for it, or {way_out}.") from None
+    except OSError as error:
+        raise InputError(
+            f"Cannot write {path}: {error.strerror or error}; choose a folder you may write to."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def short_name(text: str, most: int = NAME_BYTES) -> str:

@@ -24,8 +24,8 @@ from scipy.ndimage import label, uniform_filter
 from adlib.data import Dataset, Sample, load_dataset, read_image, read_mask
 from adlib.data.fetch.weld_tiles import emboss
 from adlib.detectors.scores import top_share_mean
-from adlib.experiments.calibrate import held_out_good
 from adlib.experiments.execution import run
+from adlib.experiments.held_out import held_out_good
 from adlib.experiments.planning import Machine, build, plan
 from adlib.experiments.presets import method_options
 from adlib.experiments.protocol import Protocol

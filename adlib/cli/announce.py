@@ -36,10 +36,21 @@ def say_gaps(datasets: "Iterable[Dataset]") -> None:
             print(f"{where} {effect}, because there are {reason}; add some.", file=sys.stderr)
 
 
+def say_doubts(datasets: "Iterable[Dataset]") -> None:
+    """Print which files are not used, and which masks are probably wrong."""
+    from adlib.data.mask_warnings import mask_warnings
+    from adlib.data.unused import notes, unused_files
+
+    for dataset in datasets:
+        for line in (*notes(unused_files(dataset), dataset.root), *mask_warnings(dataset)):
+            print(f"{line} (`adlib check` lists all)", file=sys.stderr)
+
+
 def announce(runs: "Sequence[tuple[Protocol, Dataset]]", machine: "Machine", folder: Path, at_a_time: int = 1) -> None:
     """Print the cost of the runs, and write images of their object masks to `folder`, to be checked by eye."""
     from adlib.experiments.forecast import forecast, mask_figure
-    from adlib.files import atomic_write, short_name
+    from adlib.files import short_name
+    from adlib.outputs import write_output
     from adlib.plots import figure_to_png
 
     cost = forecast(runs, machine, at_a_time)
@@ -50,6 +61,5 @@ def announce(runs: "Sequence[tuple[Protocol, Dataset]]", machine: "Machine", fol
         if figure is not None:
             name = short_name(f"mask_{protocol.dataset}_{protocol.category}")
             target = folder / f"{name}.png"
-            with atomic_write(target, "wb") as file:
-                file.write(figure_to_png(figure))
+            write_output(target, figure_to_png(figure))
             print(f"Check the object mask, and use --preprocess none if it is wrong: {target}", file=sys.stderr)

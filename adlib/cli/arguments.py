@@ -5,19 +5,41 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from adlib.cli.parser import FRAMES, LAYOUTS, PREPROCESS, SELECTIONS, choice, expanded
+from adlib.cli.parser import FRAMES, LAYOUTS, PAGES, PREPROCESS, SELECTIONS, choice, expanded
 from adlib.errors import InputError
 
 
 def data_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare which images to use."""
     parser.add_argument("--data", type=expanded, required=True, help="elpv, toy or a folder")
-    layout_argument(parser)
+    reading_arguments(parser)
 
 
-def layout_argument(parser: argparse.ArgumentParser) -> None:
-    """Declare the layout of a folder of images."""
+def reading_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare how a folder of images is read."""
     choice(parser, "--layout", LAYOUTS, "layout of the folder", default="auto")
+    parser.add_argument(
+        "--masks",
+        metavar="NAME",
+        help="what holds masks, where it has no usual name: a folder, or an ending such as .png next to the images; "
+        "none: nothing does",
+    )
+    pages_argument(parser)
+    parser.add_argument(
+        "--group",
+        metavar="REGEX",
+        help="finds the part, film or camera in an image's path: images of one group are split and held out together",
+    )
+
+
+def pages_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare what is read of files with several pages."""
+    choice(parser, "--pages", PAGES, "what is read of files with several pages", default="ask")
+
+
+def reading(options: argparse.Namespace) -> dict[str, Any]:
+    """The values of `reading_arguments` but the layout, as arguments of `load_dataset`."""
+    return {name: getattr(options, name) for name in ("masks", "pages", "group")}
 
 
 def machine_arguments(parser: argparse.ArgumentParser) -> None:

@@ -32,6 +32,7 @@ PREPROCESS = Names("adlib.experiments.presets:PREPROCESS")
 SELECTIONS = Names("adlib.data.dataset:SELECTIONS")
 FRAMES = Names("adlib.experiments.protocol:FRAMES")
 LAYOUTS = Names("adlib.data.layouts:LAYOUTS", "auto")
+PAGES = Names("adlib.data.layouts.stacks:PAGES")
 PAPERS = Names("adlib.papers:PAPERS")
 
 

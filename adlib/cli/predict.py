@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from adlib.cli.arguments import machine_arguments
+from adlib.cli.arguments import machine_arguments, pages_argument
 from adlib.cli.parser import expanded, place
 
 
@@ -26,6 +26,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         metavar="RATE",
         help="fraction of good images that may exceed the threshold (default: as at fit)",
     )
+    pages_argument(parser)
     parser.set_defaults(command=_predict)
 
 
@@ -40,6 +41,7 @@ def _predict(options: argparse.Namespace) -> int:
         options.device,
         tile=options.tile,
         false_alarms=options.false_alarms,
+        pages=options.pages,
     )
     before = f", {counts.skipped} scored before" if counts.skipped else ""
     verdict = "" if counts.defective is None else f"; {counts.defective} in the table are called defective"

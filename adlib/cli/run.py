@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from adlib.cli.announce import announce, say_gaps
-from adlib.cli.arguments import chosen, data_arguments, machine_arguments, protocol_arguments
+from adlib.cli.announce import announce, say_doubts, say_gaps
+from adlib.cli.arguments import chosen, data_arguments, machine_arguments, protocol_arguments, reading
 from adlib.cli.parser import METHODS, choice, place
 
 
@@ -31,13 +31,14 @@ def _run(options: argparse.Namespace) -> None:
     from adlib.experiments.store import ResultStore
     from adlib.features.cache import TensorCache
 
-    dataset = load_dataset(options.data, options.category, options.layout, options.split_seed)
+    dataset = load_dataset(options.data, options.category, options.layout, options.split_seed, **reading(options))
     choices = Choices(**chosen(options))
     machine = choices.machine
     protocol = choices.protocol(dataset, options.method, options.shots, options.seed)
     check_rate(options.false_alarms)
     store = ResultStore(options.results)
     say_gaps([dataset] if dataset.test else [])  # without test images, `run` says what to do
+    say_doubts([dataset])
     if options.save or protocol not in store:
         announce([(protocol, dataset)], machine, options.results)
     how = {"machine": machine, "cache": TensorCache(), "show_progress": True, "false_alarms": options.false_alarms}

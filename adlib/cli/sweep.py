@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from adlib.cli.announce import announce, say_gaps, say_methods
-from adlib.cli.arguments import chosen, data_arguments, machine_arguments, protocol_arguments
+from adlib.cli.announce import announce, say_doubts, say_gaps, say_methods
+from adlib.cli.arguments import chosen, data_arguments, machine_arguments, protocol_arguments, reading
 from adlib.cli.parser import METHODS, choice, place
 from adlib.errors import InputError
 
@@ -58,11 +58,14 @@ def _sweep(options: argparse.Namespace) -> None:
         shots=tuple(options.shots),
         seeds=tuple(options.seeds),
         layout=options.layout,
+        **reading(options),
         workers=options.workers,
         **chosen(options),
     )
     check_rate(options.false_alarms)
-    say_gaps(datasets_of(sweep))
+    datasets = datasets_of(sweep)
+    say_gaps(datasets)
+    say_doubts(datasets)
     planned = jobs(sweep)
     say_methods([job.protocols[0] for job in planned])
     waiting = [(p, job.dataset) for job in planned for p in job.protocols if p not in sweep.store]

@@ -32,7 +32,7 @@ def _version(package: str) -> str:
 def _machine() -> Iterator[str]:
     import torch
 
-    from adlib.features.cache import default_cache_folder
+    from adlib.files import default_cache_folder
 
     gpu = torch.cuda.is_available()
     yield f"device: {f'cuda ({torch.cuda.get_device_name()})' if gpu else 'cpu'}"

@@ -3,15 +3,16 @@
 import os
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from adlib.data.dataset import Dataset, Sample
 from adlib.data.depth import Advice, Span, advise, span_of
-from adlib.data.images import content_key, printable, probe_image, read_mask, storable
+from adlib.data.groups import proposed_group
+from adlib.data.images import content_key, printable, probe_image, read_mask
 from adlib.data.layouts import load_dataset
-from adlib.data.layouts.folder import MASKS
-from adlib.data.layouts.listing import images_below
+from adlib.data.mask_warnings import mask_warnings
+from adlib.data.unused import OWN, unused_files
 from adlib.errors import InputError
 from adlib.files import short_name
 from adlib.progress import progress
@@ -50,7 +51,11 @@ class _Found:
 
 
 def check_folder(
-    path: str | os.PathLike, layout: str = "auto", category: str | None = None, show_progress: bool = False
+    path: str | os.PathLike,
+    layout: str = "auto",
+    category: str | None = None,
+    show_progress: bool = False,
+    **reading: str | None,
 ) -> Report:
     """Index a data set, check every file, and report what can be done with it.
 
@@ -61,11 +66,13 @@ def check_folder(
     layout: as in `load_dataset`.
     category: one category, or None for all.
     show_progress: whether to show a progress bar.
+    reading: masks, pages and group of `load_dataset`.
     Returns a `Report`. Bad files are reported, nothing is raised for them.
     """
-    again = f"adlib check {shlex.quote(printable(path))}" + ("" if layout == "auto" else f" --layout {layout}")
+    told = _told(layout, reading)
+    again = shlex.join(["adlib", "check", printable(path), *told])
     try:
-        dataset = load_dataset(path, category, layout)
+        dataset = load_dataset(path, category, layout, **reading)
     except InputError as error:
         return Report((str(error), "Next: fix this, then check again."), ok=False, command=again)
     lines, found = describe(dataset), _inspect(dataset, show_progress)
@@ -77,13 +84,45 @@ def check_folder(
     lines += _section("The same image more than once", duplicates)
     lines += _section("Names that differ in case only: one file on Windows and macOS", _twin_names(dataset))
     lines += _section("Defective by label, but the mask is empty", found.empty_masks)
-    lines += _section("Masks without an image", _lost_masks(dataset))
+    lines += _section("Masks that are probably wrong", mask_warnings(dataset, show_progress))
+    for reason, files in unused_files(dataset).items():
+        names = [printable(path.relative_to(dataset.root)) for path in files]
+        lines += [f"{reason}: {len(names)} files, not read"] if reason == OWN else _section(reason, names)
+    lines += _group_lines(dataset, reading.get("group"))
     lines.append(_next_step(dataset, found, duplicates, advice))
     ok = not _unmeasurable(dataset) and not found.broken
     command = again
     if not found.broken:
-        command = _sweep(path, category, layout, dataset, advice) if ok else _learn(path, layout, dataset, advice)
+        data = ["--data", printable(path), *told]
+        command = _sweep(data, category, dataset, advice) if ok else _learn(data, dataset, advice)
     return Report(tuple(lines), ok, command, dataset)
+
+
+def _told(layout: str, reading: Mapping[str, str | None]) -> list[str]:
+    """What the user said about the folder, as arguments of a command."""
+    said = {"layout": layout, **reading}
+    usual = {"layout": "auto", "pages": "ask"}
+    return [word for name, value in said.items() if value != usual.get(name) for word in (f"--{name}", str(value))]
+
+
+def _group_lines(dataset: Dataset, group: str | None) -> list[str]:
+    """The groups of the good training images of each category; without a group, those that their names show."""
+    lines = []
+    for name in dataset.categories:
+        good = dataset.category(name).train_good
+        sizes = Counter(s.group for s in good)
+        at = f"{printable(name)}: {len(good)} good training images"
+        if group is not None:
+            lines.append(f"  {at} in {_count(len(sizes), 'group')} ({_sizes(sizes)}), held out as wholes")
+        elif proposed := proposed_group([dataset.relative(s) for s in good]):
+            pattern, sizes = proposed
+            lines.append(f"  {at} have names of {len(sizes)} groups ({_sizes(sizes)})")
+            lines.append(f"  if images of a group are alike (one part, film, day), add --group {shlex.quote(pattern)}")
+    return ["Groups", *lines] if lines else []
+
+
+def _sizes(sizes: Counter) -> str:
+    return _some((f"{printable(name)}: {count}" for name, count in sorted(sizes.items())), 4)
 
 
 def describe(dataset: Dataset) -> list[str]:
@@ -185,18 +224,9 @@ def _twin_names(dataset: Dataset) -> list[str]:
     return [" = ".join(names) for names in by_name.values() if len(names) > 1]
 
 
-def _lost_masks(dataset: Dataset) -> list[str]:
-    """Masks without an image: the image is missing, or the mask's name does not match it."""
-    used, categories = {s.mask for s in dataset.samples}, dataset.categories
-    parts = dict.fromkeys(s.path.relative_to(dataset.root).parts[0] for s in dataset.samples)
-    folders = [dataset.root / MASKS, *(dataset.root / part / MASKS for part in parts if storable(part) in categories)]
-    masks = [path for folder in folders for path in images_below(folder) if path.parent.name != "good"]
-    return [printable(path.relative_to(dataset.root).as_posix()) for path in masks if path not in used]
-
-
-def _sweep(path: str | os.PathLike, category: str | None, layout: str, dataset: Dataset, advice: Advice) -> str:
+def _sweep(data: list[str], category: str | None, dataset: Dataset, advice: Advice) -> str:
     """The command of a sweep for which there are enough images."""
-    words = ["sweep", *_data(path, layout)]
+    words = ["sweep", *data]
     words += [] if category is None else ["--category", category]
     fewest = min(len(dataset.category(name).train_good) for name in dataset.categories)
     shots = [n for n in SHOTS if 3 * n <= fewest]
@@ -206,15 +236,11 @@ def _sweep(path: str | os.PathLike, category: str | None, layout: str, dataset: 
     return shlex.join(["adlib", *words, *advice.words])
 
 
-def _learn(path: str | os.PathLike, layout: str, dataset: Dataset, advice: Advice) -> str:
+def _learn(data: list[str], dataset: Dataset, advice: Advice) -> str:
     """The command that fits a detector to the good images of the first category without metrics."""
     name = printable(_unmeasurable(dataset)[0])
-    words = ["adlib", "run", *_data(path, layout), "--category", name, "--save", f"{short_name(name)}.safetensors"]
-    return shlex.join([*words, *advice.words])
-
-
-def _data(path: str | os.PathLike, layout: str) -> list[str]:
-    return ["--data", printable(path), *([] if layout == "auto" else ["--layout", layout])]
+    save = f"{short_name(name)}.safetensors"
+    return shlex.join(["adlib", "run", *data, "--category", name, "--save", save, *advice.words])
 
 
 def _next_step(dataset: Dataset, found: _Found, duplicates: list[str], advice: Advice) -> str:

@@ -25,6 +25,7 @@ class Sample:
     label: 0 good, 1 defective.
     defect: the kind of defect, "good" where there is none.
     mask: the mask file, None where there is none.
+    group: what good images share that are alike (part, film, camera), "" where no groups are given.
     """
 
     path: Path
@@ -33,6 +34,7 @@ class Sample:
     label: int
     defect: str
     mask: Path | None = None
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,14 @@ class Dataset:
     root: the folder that holds it.
     samples: all images.
     layout: how the files are arranged, see `load_dataset`.
+    group: the regular expression that found the groups of the good images, "" where there are none.
     """
 
     name: str
     root: Path
     samples: tuple[Sample, ...]
     layout: str = ""
+    group: str = ""
 
     @property
     def categories(self) -> tuple[str, ...]:

@@ -13,18 +13,21 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from adlib.data.pages import split_page
 from adlib.errors import InputError
 
 ImageLike = str | os.PathLike | Image.Image | np.ndarray
 Window = tuple[float, float]
 
 MAX_PIXELS = 1_000_000_000
+FEW, MANY = 4, 32  # values of a mask, 0 included: up to FEW are classes of defect, more than MANY are soft edges
 _FULL_SCALE = {"b": 1, "u1": 255, "u2": 65535, "f": 1}
 # PIL's pixel limit is global, and a lazily opened image breaks where two threads decode it at once.
 _PIL_LOCK = threading.Lock()
 _TRANSPARENT = {"LA", "La", "PA", "RGBA", "RGBa"}
 _DEEP_COLOUR = "adlib: 16-bit colour"
 _ORIENTATION_TAG = 0x0112
+_SUBFILE_TAG = 254  # of TIFF: its bit 0 marks a reduced copy of another page
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -39,7 +42,8 @@ _UPRIGHT = {
 def read_image(image: ImageLike, window: Window | None = None) -> Image.Image:
     """An image as 8-bit RGB, upright (EXIF orientation applied), without metadata.
 
-    Transparent parts are composited on black. Of a file with several frames the first is read.
+    Transparent parts are composited on black. Of a file with several pages the first is read, or the page that the path
+    names (see `adlib.data.pages`).
 
     image: path, PIL image, or array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, uint16, bool or float.
     window: (low, high) in the image's own units, mapped linearly to 0..255 and clipped. Without a window the whole
@@ -72,9 +76,9 @@ def read_image(image: ImageLike, window: Window | None = None) -> Image.Image:
 def read_mask(path: str | os.PathLike, size: tuple[int, int] | None = None) -> np.ndarray:
     """A defect mask: (H, W) bool, True on the defect.
 
-    Any non-zero value is defect: 0/255, 0/1, small class numbers, palette index other than 0, colour other than black.
-    The exception is masks with soft edges, such as those of MTD: where an 8- or 16-bit mask holds values above half of
-    its full scale (127; 32767), only those are defect, since the fringe makes a thin crack 1.5 times as large.
+    Any non-zero value is defect: 0/255, 0/1, class numbers, palette index other than 0, colour other than black.
+    The exception is masks with soft edges, such as those of MTD, where only values above half of the full scale of 8 or
+    16 bits (127; 32767) are defect, since the fringe makes a thin crack 1.5 times as large: see `has_soft_edges`.
 
     path: the mask file.
     size: (W, H) of the image that the mask belongs to; None skips the check.
@@ -88,7 +92,7 @@ def read_mask(path: str | os.PathLike, size: tuple[int, int] | None = None) -> n
             values, half = np.asarray(mask), 32767
         else:
             values, half = np.asarray(read_image(mask)).max(axis=2), 127
-        mask_array = values > half if values.max() > half else values != 0
+        mask_array = values > half if has_soft_edges(values, half) else values != 0
     height, width = mask_array.shape
     if size is not None and (width, height) != tuple(size):
         raise InputError(
@@ -98,11 +102,33 @@ def read_mask(path: str | os.PathLike, size: tuple[int, int] | None = None) -> n
     return mask_array
 
 
+def has_soft_edges(values: np.ndarray, half: float) -> bool:
+    """Whether a mask's values up to half of its scale are the fringe of soft edges, and not classes of defect.
+
+    Few values are classes and many are soft edges. In between, classes have areas, where a pixel has a neighbour of its
+    own value, and a fringe has gradients. The masks of MTD have 6 to 255 values where they have a fringe.
+
+    values: (H, W), 0 is good.
+    half: half of the full scale.
+    """
+    levels = np.unique(values)
+    if len(levels) <= FEW or levels[-1] <= half:
+        return False
+    if len(levels) > MANY:
+        return True
+    beside = np.zeros(values.shape, dtype=bool)
+    beside[:, 1:] = values[:, 1:] == values[:, :-1]
+    beside[1:] |= values[1:] == values[:-1]
+    low = (values > 0) & (values <= half)
+    return 2 * np.count_nonzero(beside & low) <= np.count_nonzero(low)
+
+
 def content_key(image: ImageLike) -> str:
     """64 hex digits that identify an image by its content: equal for equal files, different for different pixels.
 
-    image: a path gives the sha256 of the file's bytes. A PIL image or an array gives the sha256 of mode or type, shape,
-        pixels and whatever else decides its look (palette, transparency, orientation).
+    image: a path gives the sha256 of the file's bytes, and of the page where it names one. A PIL image or an array
+        gives the sha256 of mode or type, shape, pixels and whatever else decides its look (palette, transparency,
+        orientation).
     Raises InputError if a file cannot be read.
     """
     name = image_name(image)
@@ -110,8 +136,10 @@ def content_key(image: ImageLike) -> str:
         little = image.astype(image.dtype.newbyteorder("<"), copy=False)
         return hashlib.sha256(f"{little.dtype.str} {image.shape}\n".encode() + little.tobytes()).hexdigest()
     if not isinstance(image, Image.Image):
-        with _regular_file(image) as file, _as_input_error(name):
-            return hashlib.sha256(file.read()).hexdigest()
+        place, page = split_page(image)
+        with _regular_file(place) as file, _as_input_error(name):
+            key = hashlib.sha256(file.read()).hexdigest()
+        return key if page is None else hashlib.sha256(f"{key} page {page}".encode()).hexdigest()
     with _as_input_error(name), _PIL_LOCK:
         palette = (image.palette.mode, image.palette.tobytes()) if image.palette else None
         look = (image.mode, image.size, palette, image.info.get("transparency"), _orientation(image))
@@ -207,7 +235,7 @@ def probe_image(path: str | os.PathLike) -> Probe:
     """
     with _opened(path) as image:
         mode, size = image.mode, image.size
-        turned = "exif" in image.info and _orientation(image) >= 5
+        turned = "exif" in image.info and _orientation(image) >= 5  # by a quarter: width and height change places
         if image.format == "PNG" and not mode.startswith("I"):
             image.verify()
         elif image.format == "JPEG":
@@ -230,10 +258,42 @@ def decode_image(image: str | os.PathLike | Image.Image) -> Image.Image:
         return _upright(opened)
 
 
+def is_image(path: str | os.PathLike) -> bool:
+    """Whether PIL knows a file by its first bytes; the rest may be damaged."""
+    try:
+        with _opened(path):
+            return True
+    except InputError:
+        return False
+
+
+def is_turned(path: str | os.PathLike) -> bool:
+    """Whether an image file is stored turned or mirrored, by its EXIF data. Raises InputError as `read_image` does."""
+    with _opened(path) as image:
+        return "exif" in image.info and _orientation(image) != 1
+
+
+def pages_in(path: str | os.PathLike) -> list[int]:
+    """Numbers, from 1, of the pages of an image file; reduced copies of a page in a TIFF are no pages.
+
+    A JPEG file has one page, whatever previews a camera put into it. Raises InputError as `read_image` does.
+    """
+    with _opened(path) as image:
+        if image.format == "MPO":
+            return [1]
+        return [n for n in range(1, getattr(image, "n_frames", 1) + 1) if _is_page(image, n)]
+
+
+def _is_page(image: Image.Image, number: int) -> bool:
+    image.seek(number - 1)
+    return not (getattr(image, "tag_v2", {}).get(_SUBFILE_TAG, 0) & 1)
+
+
 @contextmanager
 def _opened(path: str | os.PathLike) -> Iterator[Image.Image]:
-    """An image file with its header read; errors inside the block become one sentence."""
-    with _regular_file(path) as file, _as_input_error(image_name(path)):
+    """An image file with its header read, at the page that the path names; errors inside the block are one sentence."""
+    place, page = split_page(path)
+    with _regular_file(place) as file, _as_input_error(image_name(path)):
         with _PIL_LOCK:  # 89 Mpixel, PIL's own limit, is less than a line-scan camera delivers
             limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
             try:
@@ -243,6 +303,8 @@ def _opened(path: str | os.PathLike) -> Iterator[Image.Image]:
         if image.width * image.height > MAX_PIXELS:
             raise InputError(f"{image_name(path)} has more than {MAX_PIXELS:,} pixels; cut it into parts.")
         _refuse_empty(image)
+        if page is not None:
+            image.seek(page - 1)
         yield image
 
 

@@ -37,6 +37,23 @@ GUARANTEES = {
 }
 
 
+def promise(method: str, rate: float, group: str | None = None, groups: int | None = None) -> str:
+    """What a threshold promises, in words.
+
+    method: SPLIT or LEAVE_ONE_OUT.
+    rate: its false-alarm rate, between 0 and 1.
+    group: the regular expression of the groups that were held out as wholes, None where there are none.
+    groups: how many groups the good scores come from.
+    """
+    text = GUARANTEES[method].format(rate=f"{100 * rate:g}%", twice=f"{min(100, 200 * rate):g}%")
+    if group is None:
+        return text
+    return (
+        f"{text} Held out by whole groups ({group}), {groups} of them: it is about images of new groups, and rougher "
+        "than the number of images says, since images of one group are alike."
+    )
+
+
 def finite_scores(scores: ArrayLike, name: str = "scores") -> np.ndarray:
     """Scores as a float array of any shape: float32 and float64 unchanged, other real numbers as float64.
 

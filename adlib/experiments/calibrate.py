@@ -18,13 +18,13 @@ from adlib.detectors.base import Detector, Predictions
 from adlib.detectors.registry import make_detector
 from adlib.errors import InputError
 from adlib.evaluation import accuracy_at, conformal_threshold, smallest_false_alarm_rate
-from adlib.evaluation.thresholds import GUARANTEES, LEAVE_ONE_OUT, SPLIT
+from adlib.evaluation.thresholds import LEAVE_ONE_OUT, SPLIT, promise
+from adlib.experiments.held_out import HELD_OUT, held_out_good, parts_to_leave_out
+from adlib.experiments.looks import look_of, range_of
 from adlib.features.cache import TensorCache
 from adlib.plots import colour_limits
 
 FALSE_ALARM_RATE = 0.05
-# Good images held out for the threshold where the data set has no validation split.
-HELD_OUT = 60
 # Most fits for leave-one-out, where a detector has to be fitted again for every reference left out.
 REFITS = 40
 
@@ -35,7 +35,7 @@ def calibrate(
     references: Sequence[Sample],
     rate: float,
     cache: TensorCache | None,
-    keep_maps: bool = False,
+    for_predict: bool = False,
 ) -> dict[str, Any]:
     """Scores of good images and how they were computed; the detector keeps them as `calibration_` for `adlib predict`.
 
@@ -44,22 +44,23 @@ def calibrate(
     references: the images that the detector learned from; empty at 0 shots.
     rate: false-alarm rate, between 0 and 1; it decides which images are scored.
     cache: cache of features; None for none.
-    keep_maps: also put the highest value of each good image's map into `calibration_`, for outlines.
+    for_predict: also put into `calibration_` what only `adlib predict` needs: the highest value of each good image's
+        map, for outlines, and how at most 60 good images look (see `range_of`).
 
-    Returns {"method", "source", "good_scores", "limits"}, where limits are those of colours of maps, or
-    {"missing": a sentence} where no good image can be scored fairly.
+    Returns {"method", "source", "good_scores", "limits"}, where limits are those of colours of maps, with groups also
+    {"group", "groups"}; or {"missing": a sentence} where no good image can be scored fairly.
     Raises InputError where the rate is not between 0 and 1.
     """
     check_rate(rate)
     held_out = held_out_good(dataset, references)
     source = "validation split" if dataset.validation else "training images that are not references"
-    method, good, missing = SPLIT, None, ""
+    method, good, scored, missing = SPLIT, None, references, ""
     enough_held_out = bool(held_out) and smallest_false_alarm_rate(len(held_out)) <= rate
     if references and not enough_held_out and (not held_out or smallest_false_alarm_rate(len(references)) <= rate):
-        good, missing = _leave_one_out(detector, [s.path for s in references], cache)
+        good, missing = _leave_one_out(detector, references, cache)
         method, source = LEAVE_ONE_OUT, "references, each scored by a detector that learned from the others"
     if good is None and held_out and references:
-        method, missing = SPLIT, ""
+        method, scored, missing = SPLIT, held_out, ""
         good = detector.predict([s.path for s in held_out], cache)
     if good is None:
         return {"missing": missing or "The run has no references (0 shots), so no image is known to be good."}
@@ -69,26 +70,17 @@ def calibrate(
         "good_scores": [float(f"{s:.8g}") for s in good.scores],
         "limits": list(colour_limits(good.grids)),
     }
+    if dataset.group:
+        calibration |= {"group": dataset.group, "groups": len({s.group for s in scored})}
     detector.calibration_ = calibration | {
         "false_alarm_rate": rate,
-        "map_maxima": [float(f"{_highest(good, i):.8g}") for i in range(len(good))] if keep_maps else [],
+        "map_maxima": [float(f"{_highest(good, i):.8g}") for i in range(len(good))] if for_predict else [],
         "picture_size": [max(frame.original[side] for frame in good.frames) for side in (0, 1)],
     }
+    if for_predict:
+        known = list(dict.fromkeys([*(s.path for s in scored), *(s.path for s in references)]))[:HELD_OUT]
+        detector.calibration_["good_images"] = range_of([look_of(path, window=detector.window) for path in known])
     return calibration
-
-
-def held_out_good(dataset: Dataset, references: Sequence[Sample]) -> list[Sample]:
-    """Good images that a detector did not learn from: the validation split, or else up to 60 training images.
-
-    The training images are evenly spaced among those that are not references: files are sorted by name, and neighbours
-    by name often show one part, one film or one day.
-    """
-    if dataset.validation:
-        return dataset.validation
-    learned = {s.path for s in references}
-    unused = [s for s in dataset.train_good if s.path not in learned]
-    count = min(HELD_OUT, len(unused))
-    return [unused[i * len(unused) // count] for i in range(count)]
 
 
 def threshold_from(calibration: Mapping[str, Any], rate: float) -> dict[str, Any] | None:
@@ -134,7 +126,7 @@ def explain(row: Mapping[str, Any], rate: float = FALSE_ALARM_RATE) -> list[str]
     lines = [
         f"Threshold {threshold['value']:.4g}, from {threshold['good_images']} good images ({threshold['source']}), "
         f"set for {100 * rate:g}% false alarms.",
-        GUARANTEES[threshold.get("method", SPLIT)].format(rate=f"{100 * rate:g}%", twice=f"{min(100, 200 * rate):g}%"),
+        promise(threshold.get("method", SPLIT), rate, calibration.get("group"), calibration.get("groups")),
     ]
     if decided is None:  # there were no test images
         return lines
@@ -179,27 +171,33 @@ def _why_none(calibration: Mapping[str, Any], rate: float) -> str:
 
 
 def _leave_one_out(
-    detector: Detector, images: Sequence[Any], cache: TensorCache | None
+    detector: Detector, references: Sequence[Sample], cache: TensorCache | None
 ) -> tuple[Predictions | None, str]:
-    """Each image scored by a detector that learned from the others; or None and a sentence that says why not."""
-    if len(images) < 2:
-        return None, "There is only one good image, and leave-one-out needs two; give a second one."
-    if hasattr(detector, "fit_predict"):  # scores are minima over references: leaving one out costs no fit
+    """Each image scored by a detector that learned from the others; or None and a sentence that says why not.
+
+    With groups, the others are those of other groups.
+    """
+    images, parts = [s.path for s in references], parts_to_leave_out(references)
+    if len(parts) < 2:
+        one = "is only one good image" if len(images) == 1 else "are good images of one group only"
+        return None, f"There {one}, and leave-one-out needs two; give a second one."
+    if len(parts) == len(images) and hasattr(detector, "fit_predict"):  # a minimum over references needs no new fit
         return detector.fit_predict(images, cache), ""
-    if len(images) > REFITS:
+    if len(parts) > REFITS:
         return None, (
-            f"{detector.name} would have to be fitted {len(images)} times to leave every reference out once (at most "
+            f"{detector.name} would have to be fitted {len(parts)} times to leave every reference out once (at most "
             f"{REFITS} are done); hold good images out by giving fewer shots, or add a validation/good folder."
         )
-    parts = []
+    found: dict[int, tuple] = {}
     with tempfile.TemporaryDirectory() as folder:
         cache = cache or TensorCache(folder)  # features are computed once for all fits
-        for left_out, image in enumerate(images):
+        for part in parts:
             fresh = make_detector(detector.name, **detector.parameters())
-            others = [*images[:left_out], *images[left_out + 1 :]]
-            parts.append(fresh.fit(others, cache).predict([image], cache))
-    grids, frames = [p.grids[0] for p in parts], [p.frames[0] for p in parts]
-    return detector.assemble([p.scores[0] for p in parts], grids, frames), ""
+            others = [image for position, image in enumerate(images) if position not in part]
+            p = fresh.fit(others, cache).predict([images[position] for position in part], cache)
+            found |= dict(zip(part, zip(p.scores, p.grids, p.frames, strict=True), strict=True))
+    scores, grids, frames = zip(*(found[position] for position in range(len(images))), strict=True)
+    return detector.assemble(list(scores), list(grids), list(frames)), ""
 
 
 def _highest(predictions: Predictions, index: int) -> float:

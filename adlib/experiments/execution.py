@@ -69,7 +69,7 @@ def run(
     fitted = time.perf_counter()
     predictions = _predict(detector, references, test, cache, show_progress)
     predicted = time.perf_counter()
-    calibration = calibrate(detector, dataset, references, false_alarms, cache, keep_maps=save is not None)
+    calibration = calibrate(detector, dataset, references, false_alarms, cache, for_predict=save is not None)
     labels = np.array([s.label for s in test])
     row = {
         "references": [dataset.relative(s) for s in references],
@@ -117,7 +117,7 @@ def fit_and_save(
     detector, references = _fit(protocol, dataset, machine, cache, show_progress)
     if not references:
         raise InputError("At 0 shots and without test images there is nothing to do; give shots of at least 1.")
-    calibration = calibrate(detector, dataset, references, false_alarms, cache, keep_maps=True)
+    calibration = calibrate(detector, dataset, references, false_alarms, cache, for_predict=True)
     detector.save(save)
     return {
         "calibration": calibration,

@@ -19,7 +19,7 @@ from adlib.data import Dataset
 from adlib.data.images import printable, read_image
 from adlib.detectors.masking import mask_test, object_mask
 from adlib.detectors.training import TrainedDetector
-from adlib.experiments.calibrate import HELD_OUT
+from adlib.experiments.held_out import HELD_OUT
 from adlib.experiments.planning import HERE, Machine, build
 from adlib.experiments.protocol import Protocol
 from adlib.features.extract import extract

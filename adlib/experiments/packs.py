@@ -12,6 +12,7 @@ so a pack whose writing was killed still reads as it did before.
 import csv
 import heapq
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,9 +26,12 @@ import pandas as pd
 from adlib.errors import InputError
 from adlib.experiments.protocol import Protocol
 from adlib.files import atomic_write
+from adlib.spreadsheets import csv_rows
 
 COLUMNS = ("image", "label", "defect", "score")
 ROWS, IMAGES, SCORES = "rows.jsonl", "images.csv", "scores.csv"
+_TITLE = re.compile(r".+-s\d+-[0-9a-f]{10}")  # the end of `Protocol.title`
+_PROTOCOL = re.compile(rb'"protocol":\s*\{')
 RESTORE, REPEAT = "restore it from version control", "delete it and run again"  # what to do about damage
 
 
@@ -84,6 +88,17 @@ def write_pack(folder: Path, pack: Pack) -> None:
         file.writelines(_as_line(name, run) for name, run in pack.runs.items())
 
 
+def is_result(path: Path) -> bool:
+    """Whether a JSON file is, or was before damage, the row of a run: by its name or by a protocol in it.
+
+    Folders of results may also hold what other commands and programs write.
+    """
+    try:
+        return bool(_TITLE.fullmatch(path.stem) or _PROTOCOL.search(path.read_bytes()))
+    except OSError:
+        return True  # whoever reads it says why it cannot be read
+
+
 def pack_folder(folder: Path) -> tuple[int, int]:
     """Move the single files of a folder into its pack, or into a new one.
 
@@ -93,7 +108,7 @@ def pack_folder(folder: Path) -> tuple[int, int]:
     Returns the number of runs moved and the number of runs now in the pack. Raises InputError on damage, where a file
     is not named by its protocol, and where runs disagree on an image or on an order; nothing is written then.
     """
-    singles = [_read_single(path) for path in sorted(folder.glob("*.json"))]
+    singles = [_read_single(path) for path in sorted(folder.glob("*.json")) if is_result(path)]
     packed = [read_pack(folder)] if (folder / ROWS).exists() else []
     whole = merged([*packed, *singles])
     if singles:
@@ -175,7 +190,7 @@ def _read_single(path: Path) -> Pack:
         if protocol.title != path.stem:
             raise ValueError(f"its protocol's name is {protocol.title}")
     images, scores = {}, {}
-    with _lines(path.with_suffix(".csv"), csv.reader, REPEAT) as lines:
+    with _lines(path.with_suffix(".csv"), csv_rows, REPEAT) as lines:
         _expect(next(lines, []), COLUMNS)
         for image, label, defect, score in lines:
             _add_once(images, image, (str(int(label)), defect))

@@ -1,12 +1,14 @@
 """From a data set, a method and its options to the protocol of a run; the one place where protocols are made."""
 
 import hashlib
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adlib.data import Dataset
+from adlib.data import Dataset, Sample
+from adlib.data.contents import content_keys
 from adlib.data.images import content_key
 from adlib.detectors.base import Detector
 from adlib.detectors.registry import default_backbone, detector_class, make_detector
@@ -31,8 +33,30 @@ HERE = Machine()
 
 
 def data_digest(dataset: Dataset) -> str:
-    """10 hex digits over path, size, split and label of every sample: other images give another digest."""
-    lines = [f"{dataset.relative(s)}\t{_bytes(s.path)}\t{s.split}\t{s.label}" for s in dataset.samples]
+    """10 hex digits over path, size, split and label of every sample; no file is opened."""
+    return _digest(f"{dataset.relative(s)}\t{_bytes(s.path)}\t{s.split}\t{s.label}" for s in dataset.samples)
+
+
+def content_digest(dataset: Dataset) -> str:
+    """10 hex digits over the content of every image and mask, with their paths below the data set's root.
+
+    Files that have not changed since they were last read are not read again (see `adlib.data.contents`).
+
+    dataset: any.
+    Raises InputError for the first file that cannot be read.
+    """
+    keys = content_keys(path for s in dataset.samples for path in (s.path, s.mask) if path is not None)
+    return _digest(_content(dataset, sample, keys) for sample in dataset.samples)
+
+
+def _content(dataset: Dataset, sample: Sample, keys: Mapping[Path, str]) -> str:
+    mask = "-"
+    if sample.mask is not None:
+        mask = f"{Path(os.path.relpath(sample.mask, dataset.root)).as_posix()}\t{keys[sample.mask]}"
+    return f"{dataset.relative(sample)}\t{keys[sample.path]}\t{mask}"
+
+
+def _digest(lines: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()[:10]
 
 
@@ -91,6 +115,7 @@ def plan(
         seed=seed,
         map_frame=map_frame,
         options=detector.parameters(),
+        content_digest=content_digest(dataset),
     )
 
 

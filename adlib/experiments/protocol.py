@@ -17,7 +17,7 @@ FRAMES = ("original", "network")
 # Fields of the protocol itself, or parameters of the machine, not of the computation.
 NOT_OPTIONS = ("backbone", "weights", "device", "seed")
 # Add every new field here, with the value that reproduces rows without it: such rows keep their hashes.
-GROWTH = Growth(added={"revision": 0})
+GROWTH = Growth(added={"revision": 0, "content_digest": ""})
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Protocol:
     """What was run, in plain values; its hash names the result.
 
     dataset, category: the data.
-    data_digest: names, sizes and split of every image of the category (see `data_digest`).
+    data_digest: names, sizes, split and label of every image of the category (see `data_digest`).
     method: name of the detector.
     backbone: name of the frozen network.
     weights_sha256: of its weights file.
@@ -37,6 +37,8 @@ class Protocol:
         224 crop).
     options: all parameters of the method; missing parameters get their defaults.
     revision: of the method's numbers (see `Detector.revision`), None for the current revision.
+    content_digest: content of every image and mask (see `content_digest`), "" in rows made before contents were part of
+        the protocol.
     Raises InputError for an unknown method, map_frame or option, and for negative shots.
     """
 
@@ -53,6 +55,7 @@ class Protocol:
     map_frame: str = "original"
     options: Mapping[str, Any] = field(default_factory=dict)
     revision: int | None = None
+    content_digest: str = ""
 
     def __post_init__(self) -> None:
         check_choice("map_frame", self.map_frame, FRAMES)
@@ -96,8 +99,9 @@ class Protocol:
         return joined_title(*("".join(c if c.isalnum() or c in "._" else "_" for c in word) for word in words))
 
     def group(self) -> dict[str, Any]:
-        """All values except the seeds: runs that agree in these are repetitions of one experiment."""
-        return {k: v for k, v in self.as_dict().items() if k not in ("seed", "split_seed", "data_digest")}
+        """All values except seeds and data: runs that agree in these are repetitions of one experiment."""
+        left_out = ("seed", "split_seed", "data_digest", "content_digest")
+        return {name: value for name, value in self.as_dict().items() if name not in left_out}
 
 
 def joined_title(dataset: str, category: str, *words: str) -> str:

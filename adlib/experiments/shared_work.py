@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from adlib.data import Dataset, Sample
-from adlib.experiments.calibrate import held_out_good
+from adlib.experiments.held_out import held_out_good
 from adlib.experiments.planning import HERE, Machine, build
 from adlib.experiments.protocol import Protocol
 from adlib.features.cache import TensorCache

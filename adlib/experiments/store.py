@@ -9,7 +9,7 @@ writes single files.
 import copy
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from adlib.errors import InputError
-from adlib.experiments.packs import COLUMNS, ROWS, Pack, Run, read_pack
+from adlib.experiments.packs import COLUMNS, ROWS, Pack, Run, is_result, read_pack
 from adlib.experiments.protocol import Protocol
 from adlib.files import atomic_write, write_json
+from adlib.spreadsheets import csv_text, has_mark, unescaped
+
+_PROTOCOL = {field.name for field in fields(Protocol)}
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,11 @@ class Result:
         """Name -> value; None where a metric is not available."""
         return self.row["metrics"]
 
+    @property
+    def content_digest(self) -> str:
+        """Content of every image and mask, by the protocol or next to it; "" where it is unknown."""
+        return self.protocol.content_digest or self.row.get("content_digest", "")
+
 
 class ResultStore:
     """A folder of results, named by their protocols; a pack is read once in the life of the store.
@@ -59,8 +67,17 @@ class ResultStore:
     def get(self, protocol: Protocol) -> Result | None:
         """The stored result of a protocol, or None; a damaged file counts as missing, so that the run is done again.
 
-        A single file takes precedence over the folder's pack. Raises InputError on a damaged pack: it holds many runs.
+        A single file takes precedence over the folder's pack. A row made before contents were part of the protocol
+        counts where it holds, next to its protocol, the `content_digest` asked for: only then is it about the same
+        images and masks. Raises InputError on a damaged pack: it holds many runs.
         """
+        found = self._named(protocol)
+        if found is None and protocol.content_digest:
+            older = self._named(replace(protocol, content_digest=""))
+            found = older if older is not None and older.content_digest == protocol.content_digest else None
+        return found
+
+    def _named(self, protocol: Protocol) -> Result | None:
         path = self._path(protocol, "json")
         if path.exists():
             try:
@@ -81,13 +98,15 @@ class ResultStore:
             with atomic_write(self._path(result.protocol, "safetensors"), "wb") as file:
                 file.write(content)
         with atomic_write(self._path(result.protocol, "csv")) as file:
-            result.scores.to_csv(file, index=False, float_format="%.8g", lineterminator="\n")
+            file.write(csv_text(result.scores, "%.8g"))
         write_json(self._path(result.protocol, "json"), {"protocol": result.protocol.as_dict(), **result.row})
 
     def grids(self, protocol: Protocol) -> list[np.ndarray] | None:
         """Patch scores (h, w) of each image of a run, or None where they were not kept (they are not committed)."""
+        found = self.get(protocol)  # its row may have an older name
         try:
-            stored = load(self._path(protocol, "safetensors").read_bytes())
+            path = self._path(found.protocol if found else protocol, "safetensors")
+            stored = load(path.read_bytes())
         except (OSError, SafetensorError):
             return None
         return [stored[name] for name in sorted(stored)]
@@ -95,11 +114,11 @@ class ResultStore:
     def results(self) -> Iterator[Result]:
         """Every result in or below the folder, by name; a single file takes precedence over a packed run.
 
-        Raises InputError on a damaged file.
+        Files of something else are left out. Raises InputError on a damaged file.
         """
         packs = [(path.parent, self._pack(path.parent)) for path in self.folder.glob(f"**/{ROWS}")]
         packed = {at / f"{r.protocol.title}.json": (pack, r) for at, pack in packs for r in pack.runs.values()}
-        single = set(self.folder.glob("**/*.json"))
+        single = {path for path in self.folder.glob("**/*.json") if is_result(path)}
         for path in sorted(packed.keys() | single):
             yield self._read(path) if path in single else _unpacked(*packed[path])
 
@@ -118,12 +137,17 @@ class ResultStore:
         try:
             row = json.loads(path.read_text(encoding="utf-8"))
             protocol = Protocol.from_dict(row.pop("protocol"))
-            scores = pd.read_csv(path.with_suffix(".csv"), dtype={"image": str, "defect": str}, keep_default_na=False)
-            if tuple(scores.columns) != COLUMNS:
-                raise ValueError(f"{path.stem}.csv has columns {', '.join(scores.columns)}")
+            scores = _read_scores(path.with_suffix(".csv"))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"The result {path} is damaged ({error}); delete it and run again.") from error
         return Result(protocol, row, scores)
+
+
+def _read_scores(path: Path) -> pd.DataFrame:
+    scores = pd.read_csv(path, dtype={"image": str, "defect": str}, keep_default_na=False, encoding="utf-8")
+    if tuple(scores.columns) != COLUMNS:
+        raise ValueError(f"{path.name} has columns {', '.join(scores.columns)}")
+    return scores.map(unescaped) if has_mark(path) else scores
 
 
 def _unpacked(pack: Pack, run: Run) -> Result:
@@ -135,9 +159,21 @@ def _unpacked(pack: Pack, run: Run) -> Result:
 def as_frame(results: Iterable[Result]) -> pd.DataFrame:
     """One row per result; columns: protocol (options as `option.NAME`), metrics and timings (`time.NAME`).
 
-    Metrics are floats, NaN where they are not available.
+    `content_digest` is that of the result, by the protocol or next to it. Metrics are floats, NaN where they are not
+    available.
     """
     return pd.DataFrame([_flat(result) for result in results])
+
+
+def each_run_once(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame without copies of a run, and without rows of unknown content where the same run has one of known content.
+
+    frame: from `as_frame`. What remains keeps its index.
+    """
+    values = [name for name in frame if name in _PROTOCOL or name.startswith("option.")]
+    known = frame["content_digest"] != ""
+    same = [frame[name] for name in values if name != "content_digest"]
+    return frame[known | ~known.groupby(same, dropna=False).transform("any")].drop_duplicates(values)
 
 
 def with_same_seeds(results: Iterable[Result]) -> list[Result]:
@@ -157,7 +193,7 @@ def with_same_seeds(results: Iterable[Result]) -> list[Result]:
 
 
 def _flat(result: Result) -> dict[str, Any]:
-    protocol = result.protocol.as_dict()
+    protocol = result.protocol.as_dict() | {"content_digest": result.content_digest}
     options = {f"option.{name}": str(value) for name, value in protocol.pop("options").items()}
     timings = {f"time.{name}": value for name, value in result.row["timings"].items()}
     metrics = {name: float("nan") if value is None else value for name, value in result.metrics.items()}

@@ -46,6 +46,7 @@ class Sweep(Choices):
     shots: numbers of good images to learn from.
     seeds: one sample of the shots for each.
     layout: of the folder, "auto" to detect it.
+    masks, pages, group: how the folder is read, see `load_dataset`.
     workers: notebooks run at the same time.
     Raises InputError where methods, shots or seeds are empty or repeat a value, and for workers below 1.
     """
@@ -57,6 +58,9 @@ class Sweep(Choices):
     shots: tuple[int, ...] = (1, 2, 4, 8, 16)
     seeds: tuple[int, ...] = (0, 1, 2)
     layout: str = "auto"
+    masks: str | None = None
+    pages: str = "ask"
+    group: str | None = None
     workers: int = 2
 
     def __post_init__(self) -> None:
@@ -94,7 +98,8 @@ class Job:
 
 def datasets_of(sweep: Sweep) -> list[Dataset]:
     """The data set of each category of a sweep. Raises InputError where none of them has test images."""
-    whole = load_dataset(sweep.data, layout=sweep.layout, split_seed=sweep.split_seed)
+    reading = {"masks": sweep.masks, "pages": sweep.pages, "group": sweep.group}
+    whole = load_dataset(sweep.data, layout=sweep.layout, split_seed=sweep.split_seed, **reading)
     datasets = [whole.category(name) for name in sweep.categories or whole.categories]
     if not any(dataset.test for dataset in datasets):
         names = ", ".join(dataset.categories[0] for dataset in datasets)
@@ -238,6 +243,9 @@ def _parameters(job: Job, sweep: Sweep) -> dict[str, Any]:
     return {
         "data": sweep.data if sweep.data in BUILT_IN else printable(os.path.abspath(sweep.data)),
         "layout": sweep.layout,
+        "masks": printable(sweep.masks or ""),
+        "pages": sweep.pages,
+        "group": printable(sweep.group or ""),  # escapes mean the same in a regular expression
         "category": printable(protocol.category),
         "method": protocol.method,
         "shots": protocol.shots,

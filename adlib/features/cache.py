@@ -7,26 +7,19 @@ work continues without it.
 
 import hashlib
 import json
-import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from platformdirs import user_cache_dir
 from safetensors import SafetensorError
 from safetensors.torch import load as load_bytes
 from safetensors.torch import save as save_bytes
 from torch import Tensor
 
 from adlib.errors import InputError
-from adlib.files import atomic_write
-
-
-def default_cache_folder() -> Path:
-    """`$ADLIB_CACHE`, or else the user's cache folder of this platform."""
-    return Path(os.environ.get("ADLIB_CACHE") or user_cache_dir("adlib"))
+from adlib.files import atomic_write, default_cache_folder
 
 
 def digest(content: Mapping[str, Any]) -> str:

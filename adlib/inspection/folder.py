@@ -1,13 +1,13 @@
 """A folder that a long call fills step by step, and that a second call may continue to fill."""
 
-import csv
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from adlib.errors import InputError
 from adlib.files import atomic_write, write_json
+from adlib.spreadsheets import BOM, csv_line, csv_rows
 
 
 def claim(path: Path, settings: Mapping[str, Any]) -> None:
@@ -38,7 +38,8 @@ def claim(path: Path, settings: Mapping[str, Any]) -> None:
 def kept_rows(path: Path, columns: Sequence[str], keep: Callable[[dict[str, str]], bool]) -> list[dict[str, str]]:
     """The rows of a CSV file that are kept; the file is rewritten without the others, and created where it is missing.
 
-    A last line without its line end is what a kill left; it is removed.
+    A last line without its line end is what a kill left; it is removed. A file of before, without the mark of
+    `adlib.spreadsheets` or without the last column, is rewritten with them; the cells of that column are then empty.
 
     path: the file.
     columns: its columns.
@@ -50,14 +51,19 @@ def kept_rows(path: Path, columns: Sequence[str], keep: Callable[[dict[str, str]
         text = path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror}; check the path and its rights.") from error
-    header = ",".join(columns)
-    lines = text.split("\n")[:-1]
-    if lines and lines[0] != header:
+    whole = [f"{line}\n" for line in text.split("\n")[:-1]]
+    head, *lines = csv_rows(whole) if whole else [[]]
+    if whole and head not in (list(columns), list(columns[:-1])):
         raise InputError(f"{path} is not a table of scores, or is damaged; delete it or give another --out.")
-    rows = [row for row in csv.DictReader(lines) if None not in row and None not in row.values() and keep(row)]
-    if len(rows) != len(lines) - 1 or not text.endswith("\n"):
+    blank = dict.fromkeys(columns, "")
+    rows = [blank | dict(zip(head, line, strict=True)) for line in lines if len(line) == len(head)]
+    kept = [row for row in rows if keep(row)]
+    if text != (new := table_text(columns, kept)):
         with atomic_write(path) as file:
-            writer = csv.DictWriter(file, columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-    return rows
+            file.write(new)
+    return kept
+
+
+def table_text(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
+    """A whole CSV file that a spreadsheet can open."""
+    return BOM + csv_line(columns) + "".join(csv_line(row[name] for name in columns) for row in rows)

@@ -4,8 +4,7 @@ One image is in memory at a time. A row is written once its map and overlay are 
 it stopped: an image that has a row, and the same content, is not scored again.
 """
 
-import csv
-import io
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,21 +16,26 @@ from PIL import Image
 from adlib import plots
 from adlib.data.images import content_key, printable, read_image
 from adlib.data.layouts.listing import images_below
+from adlib.data.layouts.stacks import spread
+from adlib.data.unused import left_out, notes
 from adlib.detectors.base import Detector
 from adlib.detectors.registry import load_detector
 from adlib.detectors.tiled import Scored, score_image
 from adlib.errors import InputError
 from adlib.evaluation import conformal_threshold, smallest_false_alarm_rate
-from adlib.evaluation.thresholds import GUARANTEES, SPLIT
+from adlib.evaluation.thresholds import SPLIT, promise
 from adlib.experiments.calibrate import acceptable_rate, check_rate
+from adlib.experiments.looks import described, differences, look_of
 from adlib.features.tiles import SMALLEST_TILE
-from adlib.files import atomic_write, sha256_of
+from adlib.files import atomic_write, sha256_of, sole_writer
 from adlib.inspection.folder import claim, kept_rows
 from adlib.inspection.overlays import colour_scale, paint
+from adlib.outputs import PREDICTED, is_output, mark_output
 from adlib.progress import progress
+from adlib.spreadsheets import csv_line
 
 _STOPPED = "Cannot write {path}: {reason}; free some space and start again, finished images are kept."
-COLUMNS = ("image", "score", "decision", "problem", "tiles", "sha256", "map")
+COLUMNS = ("image", "score", "decision", "problem", "tiles", "sha256", "map", "differs")
 
 
 @dataclass(frozen=True)
@@ -68,16 +72,19 @@ class Rule:
     notes: tuple[str, ...]
 
 
-def image_files(places: Sequence[str | Path]) -> list[Path]:
-    """The image files at some places, without repetitions.
+def image_files(places: Sequence[str | Path], pages: str = "ask") -> list[Path]:
+    """The images at some places, without repetitions.
 
-    places: files, and folders, which stand for all images below them, sorted.
+    places: files, and folders, which stand for all images below them, sorted, except for what adlib wrote.
+    pages: what is read of files with several pages, as for `load_dataset`.
 
-    Raises InputError where a place is missing, and where there is no image.
+    Raises InputError where a place is missing or adlib's own output, where there is no image, and for several pages.
     """
     files: list[Path] = []
     for place in map(Path, places):
         if place.is_dir():
+            if is_output(place.absolute()):
+                raise InputError(f"{printable(place)} was written by adlib; give the folder of the images themselves.")
             files += images_below(place)
         elif place.exists():
             files.append(place)
@@ -85,7 +92,7 @@ def image_files(places: Sequence[str | Path]) -> list[Path]:
             raise InputError(f"There is no file or folder {printable(place)}; check the path.")
     if not files:
         raise InputError(f"There is no image in {', '.join(map(printable, places))}; give files or folders of images.")
-    return list(dict.fromkeys(files))
+    return [page for pages_of in spread(files, pages).values() for page in pages_of]
 
 
 def predict_files(
@@ -96,6 +103,7 @@ def predict_files(
     device: str | None = None,
     tile: int | None = None,
     false_alarms: float | None = None,
+    pages: str = "ask",
 ) -> Counts:
     """Score images into out/scores.csv, out/maps/*.tiff (float32, original pixels) and out/overlays/*.png.
 
@@ -109,15 +117,17 @@ def predict_files(
     tile: images larger than this many pixels in either direction are scored in overlapping tiles; None for the size of
         the images that the model was calibrated on, 0 for no tiles.
     false_alarms: largest fraction of good images above the threshold, between 0 and 1; None for the rate of the fit.
+    pages: what is read of files with several pages, as for `load_dataset`.
 
-    Raises InputError on a bad model or argument, and where `out` holds the scores of another model.
+    Raises InputError on a bad model or argument, where `out` holds the scores of another model, and for several pages.
     """
     if false_alarms is not None:
         check_rate(false_alarms)
     if tile is not None and tile != 0 and tile < SMALLEST_TILE:
         raise InputError(f"A tile must have at least {SMALLEST_TILE} pixels a side, or be 0 for no tiles, not {tile}.")
     detector = load_detector(str(model), weights, device)
-    files = image_files(places)
+    files = image_files(places, pages)
+    unused = tuple(notes(left_out(map(Path, places), files), Path()))
     calibration = getattr(detector, "calibration_", {})
     rule = _rule(calibration, false_alarms)
     tiles = _tile_size(detector, calibration, tile)
@@ -128,14 +138,29 @@ def predict_files(
         "contour": rule.contour,
         "limits": list(rule.limits) if rule.limits else None,
     }
-    claim(out / "predict.json", settings)
-    if rule.limits:
-        with atomic_write(out / "scale.png", "wb") as file:
-            file.write(plots.figure_to_png(colour_scale(rule.limits, rule.contour)))
+    # Two calls at once would both find an image without a row, and both score it.
+    with sole_writer(out / "scores.csv", "give another --out"):
+        claim(out / "predict.json", settings)
+        mark_output(out, *PREDICTED)
+        if rule.limits:
+            with atomic_write(out / "scale.png", "wb") as file:
+                file.write(plots.figure_to_png(colour_scale(rule.limits, rule.contour)))
+        scored, problems, rows = _score_missing(detector, files, out, rule, tiles)
+    defective = None if rule.threshold is None else sum(row["decision"] == "defective" for row in rows)
+    said = rule.notes + unused + _tile_note(rows, tiles, calibration, rule) + _difference_note(rows, calibration, rule)
+    return Counts(scored, len(files) - scored - problems, problems, defective, said)
+
+
+def _score_missing(
+    detector: Detector, files: Sequence[Path], out: Path, rule: Rule, tiles: tuple[int, int] | None
+) -> tuple[int, int, list[dict[str, Any]]]:
+    """Score the images that have no row yet; returns the numbers of images and of problems, and all rows."""
     named = {printable(path): path for path in files}
-    done = {row["image"] for row in kept_rows(out / "scores.csv", COLUMNS, lambda row: _is_done(row, out, named))}
+    rows: list[dict[str, Any]] = kept_rows(out / "scores.csv", COLUMNS, lambda row: _is_done(row, out, named))
+    done = {row["image"] for row in rows}
     # The window maps raw values to 8 bits when a file is read; the detector then gets images that are already read.
     window, detector.window = detector.window, None
+    good = getattr(detector, "calibration_", {}).get("good_images")  # models of before have none
     scored, problems = 0, 0
     with _table(out / "scores.csv") as write_row:
         for path in progress(files, label="scoring", unit="img"):
@@ -146,6 +171,8 @@ def predict_files(
                 row["sha256"] = content_key(path)
                 image = read_image(path, window)
                 result = score_image(detector, image, tiles)
+                if good:
+                    row["differs"] = ", ".join(differences(look_of(path, image), good, result.tiles > 1))
             except InputError as error:
                 row["problem"] = " ".join(str(error).split())
                 problems += 1
@@ -153,9 +180,8 @@ def predict_files(
                 row |= _write(result, image, rule, out, path, row["sha256"])
                 scored += 1
             write_row(row)
-    skipped = len(files) - scored - problems
-    defective = None if rule.threshold is None else _count_defective(out / "scores.csv")
-    return Counts(scored, skipped, problems, defective, rule.notes + _tile_note(tiles, calibration, rule))
+            rows.append(row)
+    return scored, problems, rows
 
 
 def _write(result: Scored, image: Image.Image, rule: Rule, out: Path, path: Path, key: str) -> dict[str, Any]:
@@ -190,10 +216,8 @@ def _rule(calibration: dict[str, Any], rate: float | None) -> Rule:
         )
         return Rule(None, None, limits, (note,))
     contour = conformal_threshold(maxima, rate) if maxima else None
-    promise = GUARANTEES[calibration.get("method", SPLIT)].format(
-        rate=f"{100 * rate:g}%", twice=f"{min(100, 200 * rate):g}%"
-    )
-    return Rule(conformal_threshold(scores, rate), contour, limits, (promise,))
+    said = promise(calibration.get("method", SPLIT), rate, calibration.get("group"), calibration.get("groups"))
+    return Rule(conformal_threshold(scores, rate), contour, limits, (said,))
 
 
 def _tile_size(detector: Detector, calibration: dict[str, Any], tile: int | None) -> tuple[int, int] | None:
@@ -206,17 +230,36 @@ def _tile_size(detector: Detector, calibration: dict[str, Any], tile: int | None
     return height, width
 
 
-def _tile_note(tiles: tuple[int, int] | None, calibration: Mapping[str, Any], rule: Rule) -> tuple[str, ...]:
-    if tiles is None or rule.threshold is None:
+def _tile_note(
+    rows: Sequence[Mapping[str, Any]], tiles: tuple[int, int] | None, calibration: Mapping[str, Any], rule: Rule
+) -> tuple[str, ...]:
+    """The sentence about images in tiles, where there are any and the threshold promises something."""
+    count = sum(int(row["tiles"] or 1) > 1 for row in rows)
+    if tiles is None or rule.threshold is None or not count:
         return ()
+    size = f"{tiles[1]} x {tiles[0]} pixels"
     if list(tiles) != calibration.get("picture_size"):
         return (
-            f"Tiles of {tiles[1]} x {tiles[0]} pixels differ in scale from the good images that set the threshold: the "
-            "promise does not hold for tiled images.",
+            f"Tiles of {size} differ in scale from the good images that set the threshold: the promise does not hold "
+            "for tiled images.",
         )
     return (
-        f"Images larger than {tiles[1]} x {tiles[0]} pixels are scored in tiles; the rate then holds for each tile, "
-        "and an image of many tiles raises more false alarms.",
+        f"Scored in tiles of {size}: {count} of the {len(rows)} images in the table; where they show the parts at the "
+        "good images' scale, the rate holds for each tile (an image of many tiles raises more false alarms), and at "
+        "another scale the promise does not hold.",
+    )
+
+
+def _difference_note(rows: Sequence[Mapping[str, Any]], calibration: Mapping[str, Any], rule: Rule) -> tuple[str, ...]:
+    """The sentence about images unlike the good ones, where there are any and the threshold promises something."""
+    differing = [row["differs"] for row in rows if row["differs"]]
+    if not differing or rule.threshold is None:
+        return ()
+    counts = Counter(words for cell in differing for words in cell.split(", "))
+    how = ", ".join(f"{words}: {count}" for words, count in counts.items())
+    return (
+        f"The promise does not hold for {len(differing)} of the {len(rows)} images in the table ({how}): the model's "
+        f"good images have {described(calibration['good_images'])}.",
     )
 
 
@@ -236,9 +279,7 @@ def _table(path: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     with open(path, "ab", buffering=0) as file:
 
         def write_row(row: Mapping[str, Any]) -> None:
-            line = io.StringIO()
-            csv.DictWriter(line, COLUMNS, lineterminator="\n").writerow(row)
-            content = line.getvalue().encode()
+            content = csv_line(row[name] for name in COLUMNS).encode()
             try:
                 written = file.write(content)
             except OSError as error:
@@ -247,8 +288,3 @@ def _table(path: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
                 raise InputError(_STOPPED.format(path=path, reason="the disk is full"))
 
         yield write_row
-
-
-def _count_defective(path: Path) -> int:
-    with open(path, encoding="utf-8", newline="") as file:
-        return sum(row["decision"] == "defective" for row in csv.DictReader(file))

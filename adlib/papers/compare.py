@@ -13,7 +13,7 @@ import pandas as pd
 from adlib.errors import check_choice
 from adlib.experiments.presets import TURNED
 from adlib.experiments.protocol import Protocol
-from adlib.experiments.store import Result
+from adlib.experiments.store import Result, as_frame, each_run_once
 from adlib.papers.catalogue import CATEGORIES, Setting, published, setting
 
 PAPERS = {"patchcore": "PatchCore", "anomalydino": "AnomalyDINO"}
@@ -89,15 +89,16 @@ def setups(results: Iterable[Result], method: str) -> list[Setup]:
     """Our runs of a method, grouped by protocol, in the order of their titles.
 
     A run of AnomalyDINO with rotations on a category with rotated parts belongs to two groups, 'all' and 'some'. A
-    group that another group contains is left out.
+    group that another group contains is left out, and so is a run that was done again because its row did not say what
+    the images and masks held.
 
     results: runs of any methods.
     method: name of a detector.
     """
     groups: dict[tuple[str, str], list[Result]] = {}
-    for result in sorted(results, key=lambda r: r.protocol.title):
-        if result.protocol.method != method:
-            continue
+    ours = [result for result in results if result.protocol.method == method]
+    once = [ours[number] for number in each_run_once(as_frame(ours)).index] if ours else []
+    for result in sorted(once, key=lambda r: r.protocol.title):
         common = {k: v for k, v in result.protocol.group().items() if k != "category"}
         for turned in _turns(result.protocol):
             options = {k: v for k, v in common["options"].items() if not (turned and k == "rotate")}

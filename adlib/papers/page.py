@@ -12,6 +12,7 @@ from adlib.errors import InputError
 from adlib.experiments.store import Result, ResultStore
 from adlib.files import atomic_write
 from adlib.papers.compare import PAPERS, SECONDS, comparison, own_rows
+from adlib.spreadsheets import csv_text
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def write_page(paper: str, results: Iterable[Result], target: Path) -> Path:
     Returns the target. Raises InputError for another paper or ending.
     """
     writers = {
-        ".csv": lambda: comparison(paper, results).to_csv(index=False, float_format="%.6g", lineterminator="\n"),
+        ".csv": lambda: csv_text(comparison(paper, results), "%.6g"),
         ".md": lambda: as_markdown(paper, results),
         ".html": lambda: as_html(paper, results),
     }

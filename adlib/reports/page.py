@@ -22,6 +22,7 @@ from adlib.experiments.calibrate import FALSE_ALARM_RATE, at_rate, explain
 from adlib.experiments.planning import HERE, Machine
 from adlib.experiments.store import Result, ResultStore, as_frame
 from adlib.files import atomic_write, short_name
+from adlib.outputs import write_output
 from adlib.plots.style import text_width
 from adlib.reports.figures import (
     EXTREMES_NOTE,
@@ -105,18 +106,14 @@ def write_figures(
     overlays = showcase(first, store, dataset, machine) if dataset is not None else None
     for kind, figure in (("curve", _curve(results)), ("overlays", overlays)):
         if figure is not None:
-            _write_figure(figure, folder / f"{short_name(f'{kind}_{first.protocol.dataset}')}.png")
+            name = short_name(f"{kind}_{first.protocol.dataset}")
+            write_output(folder / f"{name}.png", plots.figure_to_png(figure))
 
 
 def _curve(results: Sequence[Result]) -> Figure | None:
     """The learning curve of the image metrics, or, where no run has any, of the pixel metrics."""
     frame = as_frame(results)
     return learning_curves(frame, IMAGE_METRICS) or learning_curves(frame, PIXEL_METRICS)
-
-
-def _write_figure(figure: Figure, target: Path) -> None:
-    with atomic_write(target, "wb") as file:
-        file.write(plots.figure_to_png(figure))
 
 
 def page_shows(page: Path, results: Sequence[Result], false_alarms: float) -> bool:

@@ -1,7 +1,6 @@
 """Tables and curves over draws (random samples of the shots), for the output of a sweep and the README."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 
 import numpy as np
 import pandas as pd
@@ -9,7 +8,7 @@ from matplotlib.figure import Figure
 
 from adlib import plots
 from adlib.errors import InputError
-from adlib.experiments.protocol import Protocol
+from adlib.experiments.store import each_run_once
 
 METRICS = {
     "image_auroc": "image AUROC",
@@ -19,7 +18,6 @@ METRICS = {
     "pixel_f1max": "pixel F1-max",
     "aupro": "AUPRO",
 }
-_PROTOCOL = {field.name for field in fields(Protocol)}
 GROUP = ("dataset", "category", "method", "backbone", "shots")
 
 
@@ -31,11 +29,12 @@ def summary(frame: pd.DataFrame, by: Sequence[str] = GROUP) -> pd.DataFrame:
     frame: from `as_frame`.
     by: columns that define a group.
     Raises InputError where there are no results, and where rows of one group differ in anything but their draw,
-    because a mean over two protocols is meaningless. A protocol that is there twice, as in a copied file, counts once.
+    because a mean over two protocols is meaningless. A protocol that is there twice, as in a copied file, counts once,
+    and so does a run that was done again because its row did not say what the images and masks held.
     """
     if frame.empty:
         raise InputError("There are no results to report; run a sweep first.")
-    frame = _distinct(frame)
+    frame = each_run_once(frame)
     _require_one_state(frame, by)
     metrics = _available(frame, METRICS) or [name for name in METRICS if name in frame]
     options = [c for c in frame if c.startswith("option.")]
@@ -47,11 +46,6 @@ def summary(frame: pd.DataFrame, by: Sequence[str] = GROUP) -> pd.DataFrame:
     return grouped[metrics].agg(["mean", "std", "count"])
 
 
-def _distinct(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows, those of one protocol once."""
-    return frame.drop_duplicates([name for name in frame if name in _PROTOCOL or name.startswith("option.")])
-
-
 def _available(frame: pd.DataFrame, metrics: Iterable[str]) -> list[str]:
     """The metrics that at least one row has."""
     return [name for name in metrics if name in frame and frame[name].notna().any()]
@@ -60,15 +54,17 @@ def _available(frame: pd.DataFrame, metrics: Iterable[str]) -> list[str]:
 def _require_one_state(frame: pd.DataFrame, by: Sequence[str]) -> None:
     """InputError where one seed was run on two states of the data: that is no repetition."""
     draw = list(dict.fromkeys((*by, "dataset", "category", "seed", "split_seed")))
-    states = frame.groupby(draw, dropna=False)["data_digest"].unique()
-    several = states[states.map(len) > 1]
-    if len(several):
-        at = dict(zip(draw, several.index[0], strict=True))
-        raise InputError(
-            f"{at['dataset']} {at['category']} was run with seed {at['seed']} on {len(several.iloc[0])} states of its "
-            f"data (data_digest {', '.join(several.iloc[0])}); delete the results of all but one, or add data_digest "
-            "to the columns to group by."
-        )
+    for digest in ("data_digest", "content_digest"):
+        known = frame[frame[digest] != ""]  # contents are unknown in older rows
+        states = known.groupby(draw, dropna=False)[digest].unique()
+        several = states[states.map(len) > 1]
+        if len(several):
+            at = dict(zip(draw, several.index[0], strict=True))
+            raise InputError(
+                f"{at['dataset']} {at['category']} was run with seed {at['seed']} on {len(several.iloc[0])} states of "
+                f"its data ({digest} {', '.join(several.iloc[0])}); delete the results of all but one, or add {digest} "
+                "to the columns to group by."
+            )
 
 
 def table(frame: pd.DataFrame, by: Sequence[str] = GROUP) -> pd.DataFrame:
@@ -78,7 +74,7 @@ def table(frame: pd.DataFrame, by: Sequence[str] = GROUP) -> pd.DataFrame:
     for metric in numbers.columns.get_level_values(0).unique():
         values = numbers[metric]
         shown[METRICS[metric]] = [_percent(mean, std) for mean, std in zip(values["mean"], values["std"], strict=True)]
-    draws = _distinct(frame).groupby(list(by), dropna=False, sort=True).size()
+    draws = each_run_once(frame).groupby(list(by), dropna=False, sort=True).size()
     text = pd.DataFrame(shown, index=numbers.index).reset_index()
     text.insert(len(by), "draws", draws.to_numpy())
     if "shots" in text:
@@ -95,9 +91,12 @@ def _percent(mean: float, std: float) -> str:
 def learning_curves(frame: pd.DataFrame, metrics: Sequence[str] = ("image_auroc",)) -> Figure | None:
     """Metrics over shots, one curve per method, for one data set and backbone; categories are averaged per draw.
 
-    frame: from `as_frame`.
+    frame: from `as_frame`; a run that is there twice counts once, as in `summary`.
     metrics: those that no row has are left out; None is returned where none is left.
+    Raises InputError where one seed was run on two states of the data.
     """
+    frame = each_run_once(frame)
+    _require_one_state(frame, GROUP)
     metrics = _available(frame, metrics)
     if not metrics:
         return None

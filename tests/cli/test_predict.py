@@ -18,7 +18,7 @@ def test_pictures(call, model, toy_root, tmp_path, case):
     good = shutil.copy(toy_root / "weld/test/good/000.png", folder / "a good one.png")
     place(folder, case)
     code, _, err = call("predict", model, folder, "--out", "out", "--tile", "512")
-    with open("out/scores.csv", encoding="utf-8", newline="") as file:
+    with open("out/scores.csv", encoding="utf-8-sig", newline="") as file:
         rows = {Path(row["image"]).name: row for row in csv.DictReader(file)}
     assert rows[Path(good).name]["score"] and len(rows) == 2  # the others are done, whatever happens to one
     row = rows[case[0].replace("\n", "\\n")]

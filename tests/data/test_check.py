@@ -111,9 +111,9 @@ def test_masks_that_no_image_claims(tmp_path):
     root = whole(tmp_path / "parts")
     picture(root / "nut/ground_truth/good/0_mask.png")  # black masks of good images are a habit, and harmless
     assert "Masks without an image" not in str(check_folder(root))
-    (root / "nut/ground_truth/crack/1_mask.png").rename(root / "nut/ground_truth/crack/1_gt.png")
+    (root / "nut/ground_truth/crack/1_mask.png").rename(root / "nut/ground_truth/crack/1_drawn.png")
     report = check_folder(root)
-    assert report.ok and "  nut/ground_truth/crack/1_gt.png" in report.lines
+    assert report.ok and "  nut/ground_truth/crack/1_drawn.png" in report.lines
     own = tmp_path / "own"
     for name in ("a.png", "b.png", "pore/c.png", "ground_truth/pore/c.png", "ground_truth/pore/d.png"):
         picture(own / name)

@@ -10,8 +10,9 @@ from adlib.detectors.registry import make_detector
 from adlib.errors import InputError
 from adlib.evaluation import accuracy_at, conformal_threshold
 from adlib.experiments import calibrate as module
-from adlib.experiments.calibrate import acceptable_rate, at_rate, calibrate, explain, held_out_good
+from adlib.experiments.calibrate import acceptable_rate, at_rate, calibrate, explain
 from adlib.experiments.execution import run
+from adlib.experiments.held_out import held_out_good
 from adlib.experiments.planning import plan
 from adlib.experiments.store import ResultStore
 from helpers.small_runs import DINO, SMALL, paths

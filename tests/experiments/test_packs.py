@@ -47,6 +47,26 @@ def change(path: Path, old: str, new: str) -> None:
     path.write_text(text(path).replace(old, new, 1), encoding="utf-8")
 
 
+def test_names_that_look_like_formulas_are_packed_as_they_are(tmp_path: Path):
+    """Single files escape them for spreadsheets; packs, and single files of before, do not."""
+    images = ["=1/test/good/0.png", "'q/test/单个气孔/0.png"]
+    store = ResultStore(tmp_path / "study")
+    store.put(result(0, images))
+    single = store.folder / f"{replace(PROTOCOL, seed=0).title}.csv"
+    assert text(single).startswith("\ufeffimage,") and "\n'=1/test" in text(single)
+    assert list(next(store.results()).scores["image"]) == images
+    store.put(result(1, images))
+    before = store.folder / f"{replace(PROTOCOL, seed=1).title}.csv"
+    before.write_text(
+        "\n".join(["image,label,defect,score", f"{images[0]},0,good,1", f"{images[1]},1,x,2", ""]), "utf-8"
+    )
+    singles = [list(r.scores["image"]) for r in ResultStore(store.folder).results()]
+    change(before, "1,x,2", "1,单个气孔,2")
+    pack_folder(store.folder)
+    assert singles == [images, images] == [list(r.scores["image"]) for r in ResultStore(store.folder).results()]
+    assert text(store.folder / packs.IMAGES).startswith("image,label")
+
+
 @pytest.fixture
 def singles(tmp_path: Path) -> Path:
     """Three runs in single files; the second scored only some images."""

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from adlib.errors import InputError
+from adlib.experiments.packs import pack_folder
 from adlib.experiments.store import ResultStore, with_same_seeds
 
 
@@ -36,6 +37,28 @@ def test_a_result_without_its_table_is_done_again(done, tmp_path, protocol):
     store.put(result)
     (tmp_path / f"{protocol.title}.csv").unlink()
     assert protocol not in store
+
+
+def test_files_of_something_else_are_no_results(done, tmp_path):
+    """What `adlib predict` and other programs leave in a folder; a damaged row is still named, whatever its name."""
+    result, _ = done
+    store = ResultStore(tmp_path)
+    store.put(result)
+    others = {
+        "predict/predict.json": '{"model_sha256": "ab"}',
+        "a.json": "[1]",
+        "b.json": "",
+        "c.json": "{'not': JSON}",
+    }
+    others["web.json"] = '{"protocol": "https"}'
+    for name, content in others.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    assert [r.protocol for r in store.results()] == [result.protocol]
+    assert pack_folder(tmp_path) == (1, 1) and all((tmp_path / name).exists() for name in others)
+    (tmp_path / "half.json").write_text('{"metrics": {}, "protocol": {"dataset": "a', encoding="utf-8")
+    with pytest.raises(InputError, match=r"half\.json is damaged"):
+        list(store.results())
 
 
 def test_methods_are_compared_over_the_same_seeds(done):

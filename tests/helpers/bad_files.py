@@ -103,7 +103,6 @@ PICTURES = [
     ("one.png", saved(Image.new("L", (1, 1), 120), "PNG"), ""),
     ("long.png", saved(Image.fromarray(noise(20, 20_000)), "PNG"), ""),
     ("cmyk.jpg", saved(RGB64.convert("CMYK"), "JPEG"), ""),
-    ("moving.gif", animated, ""),
     ("exif.jpg", broken_exif, ""),
     ("deep.png", saved(Image.fromarray(noise(64, 64).astype(np.uint16) * 256), "PNG"), ""),
     ("float.tiff", floats(0.7), ""),

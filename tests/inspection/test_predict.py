@@ -2,7 +2,11 @@
 
 import csv
 import json
+import shutil
+import subprocess
+import sys
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +19,7 @@ from adlib.data.images import read_image
 from adlib.detectors.registry import load_detector, make_detector
 from adlib.detectors.tiled import score_image
 from adlib.errors import InputError
+from adlib.files import sole_writer
 from adlib.inspection import predict as module
 from adlib.inspection.predict import COLUMNS, predict_files
 from helpers.textures import texture
@@ -31,7 +36,7 @@ def model(toy_root, tmp_path_factory):
 
 
 def rows(out: Path) -> list[dict[str, str]]:
-    with open(out / "scores.csv", encoding="utf-8", newline="") as file:
+    with open(out / "scores.csv", encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -64,7 +69,8 @@ def test_large_pictures_are_tiled_at_the_size_of_the_fit(model, toy_root, tmp_pa
     wide.save(tmp_path / "wide.png")
     counts = predict_files(model, [tmp_path / "wide.png"], tmp_path / "out")
     (row,) = rows(tmp_path / "out")
-    assert int(row["tiles"]) > 3 and "in tiles" in counts.notes[-1]
+    assert int(row["tiles"]) > 3
+    assert "in tiles of 128 x 128 pixels: 1 of the 1 images" in counts.notes[-1] and "same scale" not in counts.notes[0]
     assert np.asarray(Image.open(tmp_path / "out" / row["map"])).shape == (128, 384)
     predict_files(model, [tmp_path / "wide.png"], tmp_path / "whole", tile=0)
     assert rows(tmp_path / "whole")[0]["tiles"] == "1"
@@ -149,6 +155,135 @@ def test_sixteen_bit_pictures_go_through_the_window_once(tmp_path):
     assert float(row["score"]) == pytest.approx(expected, rel=1e-6) and row["decision"] == ""
     assert not (tmp_path / "out/overlays").exists()
     assert read_image(tmp_path / "2.png", (0, 4095)).getextrema()[0][1] > 100
+
+
+def test_two_calls_at_once_give_one_row_an_image(model, toy_root, tmp_path):
+    """The one that comes second is refused, or finds everything done."""
+    command = [sys.executable, "-m", "adlib.cli", "predict", str(model), str(toy_root / "weld/test"), "--out", "out"]
+    running = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in "ab"]
+    said = [process.communicate() for process in running]
+    count = len(list((toy_root / "weld/test").rglob("*.png")))
+    assert sorted(process.returncode for process in running) in ([0, 2], [0, 0])
+    for process, (_, error) in zip(running, said, strict=True):
+        assert process.returncode == 0 or b"Another call is writing" in error
+    assert len(rows(tmp_path / "out")) == len({row["image"] for row in rows(tmp_path / "out")}) == count
+
+
+def test_a_second_call_is_refused_while_the_first_is_writing(model, toy_root, tmp_path):
+    with sole_writer(tmp_path / "out/scores.csv", "wait"), pytest.raises(InputError, match="give another --out"):
+        predict_files(model, [toy_root / "weld/test/pore"], tmp_path / "out")
+    assert not (tmp_path / "out/scores.csv").exists()
+
+
+def variant(folder: Path, source: Path, change: Callable[[Image.Image], Image.Image]) -> Path:
+    """A folder of changed good images."""
+    folder.mkdir()
+    for path in sorted(source.glob("*.png")):
+        change(Image.open(path)).save(folder / path.name)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "tile"),
+    [
+        (lambda image: image.resize((64, 64)), "smaller", None),
+        (lambda image: image.resize((256, 256)), "larger", 0),
+        (lambda image: Image.eval(image, lambda value: value // 3), "darker", None),
+        (lambda image: Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257), "16-bit grey", None),
+        (lambda image: Image.merge("RGB", [image.convert("L"), *[image.convert("L").point(lambda v: v // 2)] * 2]),
+         "8-bit colour", None),
+    ],
+)  # fmt: skip
+def test_images_unlike_the_good_ones_lose_the_promise(model, toy_root, tmp_path, change, words, tile):
+    folder = variant(tmp_path / "parts", toy_root / "weld/test/good", change)
+    count = len(list(folder.iterdir()))
+    counts = predict_files(model, [folder], tmp_path / "out", tile=tile)
+    note = next(note for note in counts.notes if "promise does not hold for" in note)
+    assert f"for {count} of the {count} images" in note and f"{words}: {count}" in note and "128 x 128 pixels" in note
+    assert all(words in row["differs"] for row in rows(tmp_path / "out"))
+    again = predict_files(model, [folder], tmp_path / "out", tile=tile)  # all skipped: the table remembers
+    assert again.scored == 0 and again.notes == counts.notes
+
+
+def test_images_like_the_good_ones_keep_the_promise(model, toy_root, tmp_path):
+    counts = predict_files(model, [toy_root / "weld/test"], tmp_path / "out")
+    assert not [note for note in counts.notes if "does not hold" in note]
+
+
+def test_a_model_of_before_says_nothing(model, toy_root, tmp_path):
+    detector = load_detector(str(model))
+    del detector.calibration_["good_images"]
+    detector.save(tmp_path / "old.safetensors")
+    folder = variant(tmp_path / "parts", toy_root / "weld/test/good", lambda image: image.resize((64, 64)))
+    counts = predict_files(tmp_path / "old.safetensors", [folder], tmp_path / "out")
+    assert not [note for note in counts.notes if "does not hold" in note]
+
+
+def test_own_output_is_not_scored(model, toy_root, tmp_path):
+    inbox = tmp_path / "inbox"
+    shutil.copytree(toy_root / "weld/test/pore", inbox)
+    for out in ("scored", ".", "scored"):
+        counts = predict_files(model, [inbox], inbox / out)
+        assert counts.scored + counts.skipped == len(rows(inbox / out)) == len(list(inbox.glob("0*.png"))) == 3
+    assert any(note.startswith("Written by adlib, not used: 14 (") for note in counts.notes)
+    with pytest.raises(InputError, match="was written by adlib"):
+        predict_files(model, [inbox / "scored/maps"], tmp_path / "out")
+
+
+def test_what_is_not_scored_is_named(model, toy_root, tmp_path):
+    inbox = tmp_path / "inbox"
+    shutil.copytree(toy_root / "weld/test/pore", inbox)
+    (inbox / "000.png").rename(inbox / "000")
+    Image.open(inbox / "001.png").convert("RGB").save(inbox / "003.jfif", "JPEG")
+    (inbox / "004.heic").write_bytes(b"....ftypheic")
+    counts = predict_files(model, [inbox], tmp_path / "out")
+    assert counts.scored == 4 and len(rows(tmp_path / "out")) == 4
+    assert [note for note in counts.notes if "not used" in note] == [
+        f"Files of formats that are not read, not used: 1 ({inbox}/004.heic)"
+    ]
+
+
+def test_every_page_of_a_stack_is_scored(model, toy_root, tmp_path):
+    """The defect is on the third page."""
+    good = [Image.open(path) for path in sorted((toy_root / "weld/train/good").glob("*.png"))[:2]]
+    good[0].save(
+        tmp_path / "s.tif", save_all=True, append_images=[good[1], Image.open(toy_root / "weld/test/pore/000.png")]
+    )
+    with pytest.raises(InputError, match="several pages"):
+        predict_files(model, [tmp_path / "s.tif"], tmp_path / "out")
+    assert predict_files(model, [tmp_path / "s.tif"], tmp_path / "first", pages="first").scored == 1
+    assert predict_files(model, [tmp_path / "s.tif"], tmp_path / "out", pages="each").scored == 3
+    found = rows(tmp_path / "out")
+    assert [Path(row["image"]).name for row in found] == ["page_001", "page_002", "page_003"]
+    assert float(found[2]["score"]) > max(float(row["score"]) for row in found[:2])
+
+
+def test_a_spreadsheet_takes_no_name_for_a_formula(model, toy_root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("=1+2.png", "单个气孔.png"):
+        shutil.copy(toy_root / "weld/test/good/000.png", name)
+    files = [Path("=1+2.png"), Path("单个气孔.png")]
+    predict_files(model, files, tmp_path / "out")
+    content = (tmp_path / "out/scores.csv").read_bytes()
+    assert content.startswith(b"\xef\xbb\xbfimage,") and content.split(b"\n")[1].startswith(b"'=1+2.png,")
+    assert predict_files(model, files, tmp_path / "out").skipped == 2
+    assert (tmp_path / "out/scores.csv").read_bytes() == content
+
+
+def test_a_table_of_before_is_continued(model, toy_root, tmp_path, monkeypatch):
+    """Tables once had no byte order mark, no column `differs` and no escaped names."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("=1+2.png", "b.png", "c.png"):
+        shutil.copy(toy_root / "weld/test/good/000.png", name)
+    files = [Path("=1+2.png"), Path("b.png"), Path("c.png")]
+    predict_files(model, files, tmp_path / "out")
+    new = (tmp_path / "out/scores.csv").read_text(encoding="utf-8")
+    head, *lines = new.removeprefix("\ufeff").splitlines()
+    old = [head.removesuffix(",differs"), *(line.removesuffix(",").removeprefix("'") for line in lines[:2])]
+    (tmp_path / "out/scores.csv").write_text("\n".join(old) + "\n", encoding="utf-8")
+    counts = predict_files(model, files, tmp_path / "out")
+    assert (counts.scored, counts.skipped) == (1, 2)
+    assert (tmp_path / "out/scores.csv").read_text(encoding="utf-8") == new
 
 
 def test_limits_of_the_overlays_are_those_of_good_images(model):

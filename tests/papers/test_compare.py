@@ -133,6 +133,13 @@ def test_what_was_not_measured_and_not_run_is_told_apart():
     assert row_of(frame, variant="wide_resnet50_2 25%", shots="1", metric="image_auroc")["status"] == "not run"
 
 
+@pytest.mark.parametrize("content", [f"{number:010x}" for number in range(8)])  # either title may come last
+def test_of_a_run_that_was_done_again_the_row_that_names_its_content_counts(content):
+    runs = [result(value=0.5, **EXACT), result(value=0.9, content_digest=content, **EXACT)]
+    shown = row_of(comparison("patchcore", runs), **MEAN)
+    assert (shown["ours"], shown["draws"]) == (90, 1)
+
+
 def test_spread_is_over_draws_that_hold_every_category():
     common = {"method": "anomalydino", "backbone": "dinov2_vits14", "shots": 1, "options": DINO}
     runs = [result(name, value=0.9 + 0.01 * seed, seed=seed, **common) for name in ALL for seed in (0, 1, 2)]

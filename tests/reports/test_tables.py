@@ -36,6 +36,12 @@ def three_draws(weld, protocol, tmp_path_factory):
     return store
 
 
+def curve(frame):
+    """The values of the one curve."""
+    (line,) = [line for line in learning_curves(frame).axes[0].lines if len(line.get_ydata()) == 2][:1]
+    return list(line.get_ydata())
+
+
 def test_table_is_mean_and_sample_deviation(three_draws):
     frame = as_frame(three_draws.results())
     values = frame[frame.shots == 4]["image_auroc"].tolist()
@@ -65,6 +71,42 @@ def test_one_seed_on_two_states_of_the_data_is_refused(three_draws, weld, protoc
     assert table(frame, (*GROUP, "data_digest"))["draws"].tolist() == [3, 1, 3]
 
 
+def other_content(result, content, row=None):
+    """A made-up run on other contents: every image metric is 0."""
+    metrics = dict.fromkeys(result.metrics, 0.0)
+    return replace(
+        result,
+        protocol=replace(result.protocol, content_digest=content),
+        row=result.row | {"metrics": metrics} | (row or {}),
+    )
+
+
+def test_a_row_of_unknown_content_gives_way_to_the_same_run_of_known_content(three_draws):
+    newer = list(three_draws.results())
+    older = [other_content(result, "") for result in newer]
+    for mixed in ([*older, *newer], [*newer, *older], [*newer, *older[:2]]):
+        assert table(as_frame(mixed)).equals(table(as_frame(newer)))
+        assert curve(as_frame(mixed)) == curve(as_frame(newer))
+    assert (summary(as_frame([*newer[3:], *older[:3]]))["image_auroc"]["mean"] == 0).any()  # nothing newer there
+
+
+def test_a_row_that_names_its_content_beside_its_protocol_is_the_same_run(three_draws):
+    newer = list(three_draws.results())
+    packed = [other_content(result, "", {"content_digest": result.content_digest}) for result in newer]
+    assert table(as_frame([*newer, *packed]))["draws"].tolist() == [3, 3]
+    assert table(as_frame([*packed, *newer]))["draws"].tolist() == [3, 3]
+
+
+def test_one_seed_on_two_contents_is_refused(three_draws):
+    newer = list(three_draws.results())
+    mixed = [*newer, other_content(newer[0], "0123456789"), other_content(newer[0], "")]
+    contents = f"{newer[0].content_digest}, 0123456789"
+    for shown in (table, learning_curves):
+        with pytest.raises(InputError, match=rf"with seed 0 on 2 states of its data \(content_digest {contents}\)"):
+            shown(as_frame(mixed))
+    assert sorted(table(as_frame(mixed), (*GROUP, "content_digest"))["draws"]) == [1, 3, 3]
+
+
 def test_an_empty_folder_is_named(tmp_path):
     with pytest.raises(InputError, match="no results"):
         table(as_frame(ResultStore(tmp_path).results()))
@@ -72,8 +114,7 @@ def test_an_empty_folder_is_named(tmp_path):
 
 def test_curve_shows_the_means(three_draws):
     frame = as_frame(three_draws.results())
-    (line,) = [line for line in learning_curves(frame).axes[0].lines if len(line.get_ydata()) == 2][:1]
-    assert list(line.get_ydata()) == pytest.approx(frame.groupby("shots")["image_auroc"].mean().tolist())
+    assert curve(frame) == pytest.approx(frame.groupby("shots")["image_auroc"].mean().tolist())
 
 
 def test_report_is_one_self_contained_page(three_draws, weld, tmp_path):

@@ -9,6 +9,8 @@ from adlib.data.dataset import Dataset, whole_number
 from adlib.data.images import storable
 from adlib.data.layouts import folder, mtd, mvtec, visa
 from adlib.data.layouts.listing import require_folder
+from adlib.data.layouts.reading import Reading
+from adlib.data.layouts.stacks import spread_samples
 from adlib.errors import InputError, check_choice
 
 # In the order in which "auto" tries them: the more a layout requires, the earlier.
@@ -22,35 +24,49 @@ def load_dataset(
     layout: str = "auto",
     split_seed: int = 0,
     root: str | os.PathLike | None = None,
+    *,
+    masks: str | None = None,
+    pages: str = "ask",
+    group: str | None = None,
 ) -> Dataset:
-    """Index a data set; no image is opened.
+    """Index a data set; only the headers of files that may hold several pages are read, and what may be a hidden mask.
 
     source: "elpv" (installed package), "toy" (rendered on first use), or a folder, which holds the categories or is
         one of them (mvtec, visa). For a folder named toy, write "./toy".
     category: one category, or None for all.
     layout: "auto" or one of
         mvtec   MVTec AD: <category>/train/good, test/<defect>, ground_truth/<defect>/<stem>_mask.png or <stem>.png;
-                validation/good where there is one
+                validation/good where there is one; also folders below these
         visa    VisA as distributed: <category>/Data/Images and Data/Masks, split_csv/1cls.csv
         mtd     Magnetic Tile Defects as distributed: MT_Free/Imgs, MT_<defect>/Imgs, masks next to the images
         folder  your own: images in the folder or in good/ are good, every other subfolder is a kind of defect
     split_seed: seed of the split where none is published (mtd, folder): a random 80% of the good images train.
     root: where "toy" is written; None for its default folder.
-    Raises InputError if the folder is missing, fits no layout, has no good training image, or lacks the category.
+    masks: for mvtec and folder: which files are masks. None for the usual names (a folder ground_truth, gt, mask or
+        masks in any case; <stem>_mask or <stem>_gt next to <stem>), or the name of a folder, or an ending such as
+        ".png" of masks next to images of another ending, or "none".
+    pages: of files with several pages: "first", "each" as an image of its own, or "ask", which refuses them.
+    group: a regular expression that finds an image's group (part, film, camera) in its path below the data set, see
+        `Reading`; the split and the images held out for a threshold then keep groups whole.
+    Raises InputError if the folder is missing, fits no layout, has no good training image, or lacks the category; where
+    files have several pages; and where images look like masks and `masks` is None.
     """
     if source in BUILT_IN:
         if layout != "auto":
             raise InputError(f"{source} has its own layout; omit layout={layout!r}.")
+        if masks is not None or group is not None:
+            raise InputError(f"{source} has its own masks and no groups; omit masks and group.")
         return _BUILT_IN[source](category, root)
     if root is not None:
         raise InputError('root is only for "toy"; for a folder give its path as the source.')
-    split_seed = whole_number("split_seed", split_seed, 0)
+    reading = Reading(whole_number("split_seed", split_seed, 0), masks, group)
     path = require_folder(source)
     check_choice("layout", layout, ("auto", *LAYOUTS))
     if layout == "auto":
         layout = _recognise(path)
-    dataset = LAYOUTS[layout].load(path, category, split_seed)
-    return _storable(replace(dataset, layout=layout))
+    dataset = LAYOUTS[layout].load(path, category, reading)
+    samples = spread_samples(dataset.samples, pages)
+    return _storable(replace(dataset, layout=layout, group=storable(group or ""), samples=samples))
 
 
 def _storable(dataset: Dataset) -> Dataset:

@@ -4,7 +4,10 @@ import os
 from pathlib import Path
 
 from adlib.data.dataset import Dataset, Sample
-from adlib.data.layouts.listing import chosen_categories, images, mask_of, masks_by_stem, subfolders
+from adlib.data.layouts.listing import chosen_categories, subfolders
+from adlib.data.layouts.masks import Masks
+from adlib.data.layouts.reading import NOTHING_SAID, Reading, is_good
+from adlib.data.layouts.suspects import refuse_hidden_masks
 from adlib.errors import InputError
 
 
@@ -12,14 +15,15 @@ def matches(path: Path) -> bool:
     return _is_category(path) or any(_is_category(p) for p in subfolders(path))
 
 
-def load(path: Path, category: str | None = None, split_seed: int = 0) -> Dataset:
+def load(path: Path, category: str | None = None, reading: Reading = NOTHING_SAID) -> Dataset:
     """Index one category folder or its parent; in both cases names are relative to the parent.
 
-    Below train and validation only `good` is read.
+    Folders are read with all that is below them. Below train and validation only good/ is read; ok/ and normal/ mean
+    the same, in any case, and so does val for validation.
     """
     root = path.parent if _is_category(path) else path
     names = [path.name] if _is_category(path) else [p.name for p in subfolders(path) if _is_category(p)]
-    samples = [s for name in chosen_categories(names, category, path) for s in _category(root / name)]
+    samples = [s for name in chosen_categories(names, category, path) for s in _category(root / name, reading)]
     if not samples:
         raise InputError(f"{path} has no category with train/good in it; check the path.")
     return Dataset(root.name, root, tuple(samples))
@@ -29,17 +33,29 @@ def _is_category(path: Path) -> bool:
     return os.path.isdir(path / "train")
 
 
-def _category(path: Path) -> list[Sample]:
-    samples = [Sample(p, path.name, "train", 0, "good") for p in images(path / "train" / "good")]
+def _category(path: Path, reading: Reading) -> list[Sample]:
+    masks = Masks(path, reading.masks)
+    samples = [_good(p, path, "train", reading) for p in _good_images(path / "train", masks)]
     if not samples:
         raise InputError(
             f"The category {path.name} has no good training images in {path / 'train' / 'good'}; put some there."
         )
-    samples += [Sample(p, path.name, "validation", 0, "good") for p in images(path / "validation" / "good")]
-    for folder in subfolders(path / "test"):
-        if folder.name.casefold() == "good":
-            samples += [Sample(p, path.name, "test", 0, "good") for p in images(folder)]
-        else:
-            masks = masks_by_stem(path / "ground_truth" / folder.name)
-            samples += [Sample(p, path.name, "test", 1, folder.name, mask_of(p, masks)) for p in images(folder)]
-    return samples
+    held_out = [p for name in ("validation", "val") for p in _good_images(path / name, masks)]
+    samples += [_good(p, path, "validation", reading) for p in held_out]
+    samples += [_good(p, path, "test", reading) for p in _good_images(path / "test", masks)]
+    defective = [
+        Sample(image, path.name, "test", 1, folder.name, mask)
+        for folder in masks.kinds(path / "test")
+        if not is_good(folder)
+        for image, mask in masks.with_masks(folder)
+    ]
+    refuse_hidden_masks((*samples, *defective), path / "test", reading.masks)
+    return samples + defective
+
+
+def _good_images(split: Path, masks: Masks) -> list[Path]:
+    return [p for folder in subfolders(split) if is_good(folder) for p in masks.images(folder)]
+
+
+def _good(image: Path, category: Path, split: str, reading: Reading) -> Sample:
+    return Sample(image, category.name, split, 0, "good", group=reading.group_of(image, category.parent))

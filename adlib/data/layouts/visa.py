@@ -6,6 +6,7 @@ from pathlib import Path
 
 from adlib.data.dataset import Dataset, Sample
 from adlib.data.layouts.listing import chosen_categories
+from adlib.data.layouts.reading import NOTHING_SAID, Reading
 from adlib.errors import InputError
 
 SPLIT_FILE = Path("split_csv") / "1cls.csv"
@@ -17,13 +18,13 @@ def matches(path: Path) -> bool:
     return (path / SPLIT_FILE).is_file() or _is_category(path)
 
 
-def load(path: Path, category: str | None = None, split_seed: int = 0) -> Dataset:
+def load(path: Path, category: str | None = None, reading: Reading = NOTHING_SAID) -> Dataset:
     """Index the images in the split file; `path` holds that file and the categories, or is one category."""
     root = path.parent if _is_category(path) else path
     rows = _rows(root / SPLIT_FILE)
     names = {row["object"] for row in rows}
     wanted = chosen_categories(names & {path.name} if _is_category(path) else names, category, path)
-    samples = [_sample(row, root, line) for line, row in enumerate(rows, start=2) if row["object"] in wanted]
+    samples = [_sample(row, root, line, reading) for line, row in enumerate(rows, start=2) if row["object"] in wanted]
     for name in wanted:
         if not any(s.category == name and s.split == "train" and s.label == 0 for s in samples):
             raise InputError(f"The category {name} has no good training images in {root / SPLIT_FILE}; add some.")
@@ -50,14 +51,15 @@ def _rows(path: Path) -> list[dict[str, str]]:
         raise InputError(f"Cannot read {path}: {error}; use VisA's own split file.") from error
 
 
-def _sample(row: dict[str, str], root: Path, line: int) -> Sample:
+def _sample(row: dict[str, str], root: Path, line: int, reading: Reading) -> Sample:
     where = f"{root / SPLIT_FILE}, row {line},"
     if row["label"] not in LABELS or row["split"] not in ("train", "test"):
         raise InputError(f"{where} has split {row['split']!r} and label {row['label']!r}; use VisA's own split file.")
     label = LABELS[row["label"]]
     image = _existing(root, row["image"], where)
     mask = _existing(root, row["mask"], where) if label and row["mask"] else None
-    return Sample(image, row["object"], row["split"], label, "anomaly" if label else "good", mask)
+    group = "" if label else reading.group_of(image, root)
+    return Sample(image, row["object"], row["split"], label, "anomaly" if label else "good", mask, group)
 
 
 def _existing(root: Path, name: str, where: str) -> Path:

@@ -14,12 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 from PIL import Image
 
 from adlib.data.toy import fabric, nut, tile, weld
 from adlib.errors import InputError, check_choice
-from adlib.files import write_json
+from adlib.files import default_cache_folder, write_json
 from adlib.progress import progress as progress_bar
 
 _PAINTERS = {"weld": weld, "tile": tile, "nut": nut, "fabric": fabric}
@@ -83,8 +82,8 @@ def pair(category: str, defect: str, seed: int = 0, size: int = 256) -> tuple[np
 
 
 def default_toy_root() -> Path:
-    """The default folder of the toy data set: `$ADLIB_CACHE`/toy, or `toy` in the user's cache folder of adlib."""
-    return Path(os.environ.get("ADLIB_CACHE") or platformdirs.user_cache_dir("adlib")) / "toy"
+    """The default folder of the toy data set: `toy` in the default cache folder."""
+    return default_cache_folder() / "toy"
 
 
 def make_toy(
