@@ -5,6 +5,7 @@ Each module has `add(commands)`, which declares the arguments, and imports the l
 """
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 
@@ -17,6 +18,8 @@ _COMMANDS = (check, run, sweep, report, reproduce, predict, methods)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0 on success, 2 with one sentence on invalid input, 130 when interrupted."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names may hold bytes, or letters, that a terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = _options(arguments)
     try:
         return options.command(options) or 0

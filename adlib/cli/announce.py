@@ -27,10 +27,11 @@ def say_methods(protocols: "Sequence[Protocol]") -> None:
 def say_gaps(datasets: "Iterable[Dataset]") -> None:
     """Print which categories have no image metrics, which are left out of a sweep, and why."""
     from adlib.data.check import lacks
+    from adlib.data.images import printable
 
     for dataset in datasets:
         if reason := lacks(dataset):
-            where = f"{dataset.name} {dataset.categories[0]}"
+            where = printable(f"{dataset.name} {dataset.categories[0]}")
             effect = "has no image metrics" if dataset.test else "is left out"
             print(f"{where} {effect}, because there are {reason}; add some.", file=sys.stderr)
 

@@ -37,8 +37,10 @@ def add(commands: argparse._SubParsersAction) -> None:
 def _sweep(options: argparse.Namespace) -> None:
     from dataclasses import replace
 
+    from adlib.data.images import real_path, storable
     from adlib.experiments.calibrate import at_rate, check_rate, explain
     from adlib.experiments.sweep import Sweep, datasets_of, jobs, run_sweep
+    from adlib.files import short_name
     from adlib.reports.page import page_shows, write_figures, write_report
     from adlib.reports.tables import table
     from adlib.reports.titles import method_title, titled
@@ -47,10 +49,10 @@ def _sweep(options: argparse.Namespace) -> None:
         raise InputError(
             f"The shots of a sweep must be at least 1, not {min(options.shots)}; `adlib run --shots 0` is zero-shot."
         )
-    name = options.data if options.data in ("elpv", "toy") else Path(options.data).resolve().name
+    name = options.data if options.data in ("elpv", "toy") else storable(real_path(options.data).resolve().name)
     sweep = Sweep(
         data=options.data,
-        out=options.out or Path("runs") / name,
+        out=options.out or Path("runs") / short_name(name, 255),
         categories=tuple(options.category),
         methods=tuple(options.method),
         shots=tuple(options.shots),

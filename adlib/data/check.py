@@ -14,6 +14,7 @@ from adlib.data.layouts import load_dataset
 from adlib.data.mask_warnings import mask_warnings
 from adlib.data.unused import OWN, unused_files
 from adlib.errors import InputError
+from adlib.files import short_name
 from adlib.progress import progress
 
 SHOWN = 10
@@ -238,7 +239,8 @@ def _sweep(data: list[str], category: str | None, dataset: Dataset, advice: Advi
 def _learn(data: list[str], dataset: Dataset, advice: Advice) -> str:
     """The command that fits a detector to the good images of the first category without metrics."""
     name = printable(_unmeasurable(dataset)[0])
-    return shlex.join(["adlib", "run", *data, "--category", name, "--save", f"{name}.safetensors", *advice.words])
+    save = f"{short_name(name)}.safetensors"
+    return shlex.join(["adlib", "run", *data, "--category", name, "--save", save, *advice.words])
 
 
 def _next_step(dataset: Dataset, found: _Found, duplicates: list[str], advice: Advice) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from adlib.data.images import printable, storable
 from adlib.errors import InputError
 
 SELECTIONS = ("slice", "random")  # how shots are drawn, see `Dataset.few_shot`
@@ -60,6 +61,7 @@ class Dataset:
 
     def category(self, name: str) -> "Dataset":
         """The part of one category. Raises InputError, listing the categories, for an unknown name."""
+        name = next((known for known in self.categories if printable(known) == printable(name)), name)
         if name not in self.categories:
             raise InputError(f"{self.name} has no category {name!r}; it has {', '.join(self.categories)}.")
         return replace(self, samples=tuple(s for s in self.samples if s.category == name))
@@ -86,8 +88,12 @@ class Dataset:
         return bool(defective) and all(s.mask is not None for s in defective)
 
     def relative(self, sample: Sample) -> str:
-        """The path of a sample below `root`, with forward slashes: its name in stored results."""
-        return sample.path.relative_to(self.root).as_posix()
+        """The path of a sample below `root`, with forward slashes: its name in stored results, see `storable`."""
+        return storable(self._below(sample))
+
+    def file(self, name: str) -> Path:
+        """The file of a name that `relative` gave; below `root` where there is no such sample."""
+        return next((s.path for s in self.samples if self.relative(s) == name), self.root / name)
 
     def few_shot(self, shots: int | None, seed: int = 0, selection: str = "slice") -> list[Sample]:
         """The good training images of one few-shot draw.
@@ -122,7 +128,10 @@ class Dataset:
 
     def _sorted(self, split: str, *labels: int) -> list[Sample]:
         chosen = (s for s in self.samples if s.split == split and s.label in labels)
-        return sorted(chosen, key=self.relative)
+        return sorted(chosen, key=self._below)
+
+    def _below(self, sample: Sample) -> str:
+        return sample.path.relative_to(self.root).as_posix()
 
 
 def whole_number(name: str, value: int, least: int) -> int:

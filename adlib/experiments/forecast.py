@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from adlib import plots
 from adlib.data import Dataset
-from adlib.data.images import read_image
+from adlib.data.images import printable, read_image
 from adlib.detectors.masking import mask_test, object_mask
 from adlib.detectors.training import TrainedDetector
 from adlib.experiments.held_out import HELD_OUT
@@ -124,7 +124,7 @@ def mask_figure(protocol: Protocol, dataset: Dataset, machine: Machine = HERE) -
     return plots.contact_sheet(
         [image, object_only],
         titles=[
-            f"{protocol.category}\n{path.name}",
+            f"{protocol.category}\n{printable(path.name)}",
             f"blue, {1 - mask.mean():.0%}: background\ntest {verdict}: {used}masked",
         ],
         columns=2,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 
 from adlib.errors import InputError
 from adlib.experiments.packs import COLUMNS, ROWS, Pack, Run, is_result, read_pack
@@ -105,7 +105,8 @@ class ResultStore:
         """Patch scores (h, w) of each image of a run, or None where they were not kept (they are not committed)."""
         found = self.get(protocol)  # its row may have an older name
         try:
-            stored = load_file(self._path(found.protocol if found else protocol, "safetensors"))
+            path = self._path(found.protocol if found else protocol, "safetensors")
+            stored = load(path.read_bytes())
         except (OSError, SafetensorError):
             return None
         return [stored[name] for name in sorted(stored)]

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from adlib.data import Dataset, load_dataset
+from adlib.data.images import printable
+from adlib.data.layouts import BUILT_IN
 from adlib.errors import InputError
 from adlib.experiments.choices import Choices
 from adlib.experiments.planning import build
@@ -29,6 +31,7 @@ from adlib.features.extract import extract
 from adlib.files import short_name
 from adlib.progress import progress
 
+KERNEL = "python3"  # as in the notebook
 NOTEBOOK = Path(__file__).with_name("run.ipynb")  # in the package, so a wheel contains it
 
 
@@ -172,11 +175,7 @@ def _warm(waiting: Sequence[Job], sweep: Sweep, show_progress: bool) -> None:
 
 
 def _execute(job: Job, sweep: Sweep) -> None:
-    """Execute the notebook under a temporary name; it is renamed only when it has finished.
-
-    Each job is a process with cores / workers threads: two notebooks in parallel are faster than one on all cores,
-    which would wait for all threads after each of many small products.
-    """
+    """Execute the notebook under a temporary name; it is renamed only when it has finished."""
     target = _notebook(job, sweep)
     if _done(job, sweep):  # by another sweep in the same folder
         return
@@ -184,16 +183,8 @@ def _execute(job: Job, sweep: Sweep) -> None:
     prefix = f".{short_name(target.stem, 60)}."
     handle, temporary = tempfile.mkstemp(prefix=prefix, suffix=".part.ipynb", dir=target.parent)
     os.close(handle)
-    threads = max(1, (os.cpu_count() or 1) // sweep.workers)
-    command = [sys.executable, "-m", "papermill", str(NOTEBOOK), temporary, "--cwd", str(sweep.out)]
-    command += ["--kernel", "python3", "--no-progress-bar", "--parameters_yaml", json.dumps(_parameters(job, sweep))]
     try:
-        ended = subprocess.run(
-            command,
-            env=os.environ | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads))},
-            capture_output=True,
-            text=True,
-        )
+        ended = _papermill(Path("notebooks", Path(temporary).name), _parameters(job, sweep), sweep)
         if ended.returncode:
             reason = _last_error(Path(temporary)) or "".join(ended.stderr.strip().splitlines()[-1:])
             raise InputError(f"{target.stem}: {' '.join(reason.split())}")
@@ -202,6 +193,40 @@ def _execute(job: Job, sweep: Sweep) -> None:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+
+
+def _papermill(notebook: Path, parameters: dict[str, Any], sweep: Sweep) -> subprocess.CompletedProcess[str]:
+    """Run papermill in the folder of the sweep; notebook: where it writes, below that folder.
+
+    So the notebook does not hold the path of that folder, which may have bytes that are no text.
+    """
+    from ipykernel.kernelspec import write_kernel_spec  # imported late: only a sweep needs it
+
+    # papermill formats both paths with the parameters; a name with braces is no parameter.
+    paths = [str(path).replace("{", "{{").replace("}", "}}") for path in (NOTEBOOK, notebook)]
+    command = [sys.executable, "-m", "papermill", *paths, "--kernel", KERNEL, "--no-progress-bar"]
+    command += ["--parameters_yaml", json.dumps(parameters, ensure_ascii=False)]  # YAML has no pairs of surrogates
+    with tempfile.TemporaryDirectory() as kernels:
+        write_kernel_spec(os.path.join(kernels, "kernels", KERNEL))
+        how = {"cwd": sweep.out, "env": _environment(kernels, sweep.workers), "capture_output": True}
+        return subprocess.run(command, **how, encoding="utf-8", errors="replace")
+
+
+def _environment(kernels: str, workers: int) -> dict[str, str]:
+    """Variables of papermill's process and its kernel.
+
+    Each has cores / workers threads: two notebooks in parallel are faster than one on all cores, which would wait for
+    all threads after each of many small products.
+
+    kernels: a folder with the kernel of this Python. It precedes what is registered under the same name, which may be
+        another Python, or one that is no longer there.
+    """
+    threads = str(max(1, (os.cpu_count() or 1) // workers))
+    # Made absolute, since the process works in another folder.
+    modules = [os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    variables = {"OMP_NUM_THREADS": threads} | os.environ | {"PYTHONPATH": os.pathsep.join(modules)}
+    places = [kernels, *filter(None, [os.environ.get("JUPYTER_PATH")])]
+    return variables | {"JUPYTER_PATH": os.pathsep.join(places)}
 
 
 def _last_error(notebook: Path) -> str | None:
@@ -216,18 +241,18 @@ def _last_error(notebook: Path) -> str | None:
 def _parameters(job: Job, sweep: Sweep) -> dict[str, Any]:
     protocol = job.protocols[0]
     return {
-        "data": sweep.data if sweep.data in ("elpv", "toy") else str(Path(sweep.data).resolve()),
+        "data": sweep.data if sweep.data in BUILT_IN else printable(os.path.abspath(sweep.data)),
         "layout": sweep.layout,
-        "masks": sweep.masks or "",
+        "masks": printable(sweep.masks or ""),
         "pages": sweep.pages,
-        "group": sweep.group or "",
-        "category": protocol.category,
+        "group": printable(sweep.group or ""),  # escapes mean the same in a regular expression
+        "category": printable(protocol.category),
         "method": protocol.method,
         "shots": protocol.shots,
         "seeds": [p.seed for p in job.protocols],
         "selection": protocol.selection,
         "backbone": protocol.backbone,
-        "weights": str(Path(sweep.weights).resolve()) if sweep.weights else "",
+        "weights": printable(os.path.abspath(sweep.weights)) if sweep.weights else "",
         "device": sweep.device or "",
         "resolution": sweep.resolution or 0,
         "preprocess": sweep.preprocess,
@@ -235,5 +260,5 @@ def _parameters(job: Job, sweep: Sweep) -> dict[str, Any]:
         "map_frame": protocol.map_frame,
         "official": sweep.official,
         "settings": json.dumps(dict(sweep.settings)) if sweep.settings else "",
-        "results": str((sweep.out / "results").resolve()),
+        "results": "results",
     }

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from adlib.data.images import real_path
 from adlib.download import DownloadError, download, matches
 from adlib.errors import InputError
 from adlib.files import sha256_of
@@ -101,7 +102,7 @@ def find_weights(published: Published, path: str | Path | None = None) -> FoundW
 
 def _search(published: Published, path: str | Path | None) -> tuple[Path, str]:
     if path is not None:
-        return _existing_file(Path(path).expanduser(), "weights="), "file"
+        return _existing_file(real_path(path), "weights="), "file"
     if from_environment := os.environ.get(ENVIRONMENT_VARIABLE):
         place = Path(from_environment).expanduser()
         if not place.is_dir():

@@ -122,7 +122,7 @@ def _overlays(
         return None
     scores, detector = result.scores, build(result.protocol, machine)
     preprocess, window = detector.spec().preprocess, detector.spec().window
-    images = {i: read_image(dataset.root / scores["image"].iloc[i], window) for i in dict.fromkeys(chosen)}
+    images = {i: read_image(dataset.file(scores["image"].iloc[i]), window) for i in dict.fromkeys(chosen)}
     predictions = detector.assemble(
         scores["score"].to_numpy()[list(chosen)],
         [grids[i] for i in chosen],

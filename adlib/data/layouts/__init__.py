@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from adlib.data.dataset import Dataset, whole_number
+from adlib.data.images import storable
 from adlib.data.layouts import folder, mtd, mvtec, visa
 from adlib.data.layouts.listing import require_folder
 from adlib.data.layouts.reading import Reading
@@ -64,7 +65,14 @@ def load_dataset(
     if layout == "auto":
         layout = _recognise(path)
     dataset = LAYOUTS[layout].load(path, category, reading)
-    return replace(dataset, layout=layout, group=group or "", samples=spread_samples(dataset.samples, pages))
+    samples = spread_samples(dataset.samples, pages)
+    return _storable(replace(dataset, layout=layout, group=storable(group or ""), samples=samples))
+
+
+def _storable(dataset: Dataset) -> Dataset:
+    """The data set with all its names as results can hold them."""
+    samples = (replace(s, category=storable(s.category), defect=storable(s.defect)) for s in dataset.samples)
+    return replace(dataset, name=storable(dataset.name), samples=tuple(samples))
 
 
 def _recognise(path: Path) -> str:

@@ -1,12 +1,13 @@
 """Listing of files and folders, shared by all layouts."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from adlib.data.images import is_image, printable
+from adlib.data.images import is_image, printable, real_path
 from adlib.errors import InputError
 from adlib.outputs import outputs_in
 
@@ -20,7 +21,7 @@ TRAIN_FRACTION = 0.8
 
 def require_folder(path: str | os.PathLike) -> Path:
     """The absolute path of an existing folder; symbolic links are not resolved."""
-    path = Path(os.path.abspath(Path(path).expanduser()))
+    path = real_path(path)
     if not path.exists():
         raise InputError(f"There is no folder {printable(path)}; check the path.")
     if not path.is_dir():
@@ -106,9 +107,11 @@ def chosen_categories(available: Iterable[str], category: str | None, path: Path
     available = sorted(available)
     if category is None:
         return available
-    if category not in available:
-        raise InputError(f"{path} has no category {category!r}; it has {', '.join(available) or 'none'}.")
-    return [category]
+    chosen = [name for name in available if printable(name) == printable(category)]
+    if not chosen:
+        names = ", ".join(map(printable, available))
+        raise InputError(f"{printable(path)} has no category {category!r}; it has {names or 'none'}.")
+    return chosen
 
 
 def _looks_like_an_image(path: Path) -> bool:
@@ -119,10 +122,19 @@ def _entries(folder: Path) -> list[Path]:
     try:
         own = outputs_in(folder)
         entries = (p for p in folder.iterdir() if not p.name.startswith(".") and p.name not in own)
-        return sorted(entries, key=lambda p: p.name)
+        entries = sorted(entries, key=lambda p: p.name)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise InputError(
             f"Cannot list the folder {folder}: {error.strerror or error}; check the path and its rights."
         ) from error
+    _refuse_twins(folder, Counter(printable(p.name) for p in entries))
+    return entries
+
+
+def _refuse_twins(folder: Path, written: Counter[str]) -> None:
+    """InputError where two names are written alike: results could not tell their files apart."""
+    for name, count in written.items():
+        if count > 1:
+            raise InputError(f"{printable(folder)} holds {count} names that are all written {name}; rename one.")

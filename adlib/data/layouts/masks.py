@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from adlib.data.images import printable
 from adlib.data.layouts.listing import images, images_below, subfolders
 
 MASK_FOLDERS = {"ground_truth", "groundtruth", "gt", "mask", "masks"}
@@ -33,7 +34,7 @@ class Masks:
     def is_folder(self, name: str) -> bool:
         """Whether a folder of this name holds masks."""
         usual = re.sub(r"[ -]", "_", name.casefold()) in MASK_FOLDERS
-        return self.told != NO_MASKS and (usual or name == self.told)
+        return self.told != NO_MASKS and (usual or printable(name) == printable(self.told or ""))
 
     def kinds(self, path: Path) -> list[Path]:
         """The subfolders of a folder, one for each kind of image, without those of masks."""
