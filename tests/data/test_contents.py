@@ -26,7 +26,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def files(tmp_path: Path) -> list[Path]:
     """Three files of one size."""
-    made = [tmp_path / f"{name}.bmp" for name in ("a", "b", "图\udcff")]
+    made = [tmp_path / f"{name}.bmp" for name in ("a", "b", "图")]
     for number, path in enumerate(made):
         path.write_bytes(b"%d" % number * 5)
     return made
@@ -72,6 +72,7 @@ def test_a_touched_file_is_read_again(cache, files, read, later):
     assert content_keys(files) == keys(files) and read == [*files, files[1]]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no time of the last change but the one that is set back")
 def test_a_file_rewritten_with_its_old_size_and_time_is_read_again(cache, files, later):
     content_keys(files)
     before = files[0].stat()
@@ -130,12 +131,13 @@ def test_a_locked_memory_does_not_stop_the_work(cache, files, read, later, monke
 def test_a_memory_that_cannot_be_written_is_still_read(cache, files, read, later, monkeypatch):
     content_keys(files[:2])
     connect = sqlite3.connect
-    monkeypatch.setattr(sqlite3, "connect", lambda file, **how: connect(f"file:{file}?mode=ro", uri=True, **how))
+    monkeypatch.setattr(sqlite3, "connect", lambda file, **how: connect(f"{file.as_uri()}?mode=ro", uri=True, **how))
     for _ in range(2):
         assert content_keys(files) == keys(files)
     assert read == [*files, files[2]]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="access rights do not protect a folder")
 def test_a_folder_that_cannot_be_written_does_not_stop_the_work(cache, files, read, later):
     for kept in (0, 2):  # without a memory, and with one
         if kept:
