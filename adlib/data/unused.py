@@ -68,10 +68,8 @@ def notes(unused: Mapping[str, list[Path]], root: Path) -> list[str]:
 
 def _tops(dataset: Dataset) -> list[Path]:
     if dataset.layout in ("mvtec", "visa"):
-        return [
-            dataset.root / name
-            for name in dict.fromkeys(s.path.relative_to(dataset.root).parts[0] for s in dataset.samples)
-        ]
+        names = (s.path.relative_to(dataset.root).parts[0] for s in dataset.samples)
+        return [dataset.root / name for name in dict.fromkeys(names)]
     return [dataset.root]
 
 

@@ -200,14 +200,11 @@ def _papermill(notebook: Path, parameters: dict[str, Any], sweep: Sweep) -> subp
 
     So the notebook does not hold the path of that folder, which may have bytes that are no text.
     """
-    from ipykernel.kernelspec import write_kernel_spec  # imported late: only a sweep needs it
-
     # papermill formats both paths with the parameters; a name with braces is no parameter.
     paths = [str(path).replace("{", "{{").replace("}", "}}") for path in (NOTEBOOK, notebook)]
     command = [sys.executable, "-m", "papermill", *paths, "--kernel", KERNEL, "--no-progress-bar"]
     command += ["--parameters_yaml", json.dumps(parameters, ensure_ascii=False)]  # YAML has no pairs of surrogates
     with tempfile.TemporaryDirectory() as kernels:
-        write_kernel_spec(os.path.join(kernels, "kernels", KERNEL))
         how = {"cwd": sweep.out, "env": _environment(kernels, sweep.workers), "capture_output": True}
         return subprocess.run(command, **how, encoding="utf-8", errors="replace")
 
@@ -218,9 +215,12 @@ def _environment(kernels: str, workers: int) -> dict[str, str]:
     Each has cores / workers threads: two notebooks in parallel are faster than one on all cores, which would wait for
     all threads after each of many small products.
 
-    kernels: a folder with the kernel of this Python. It precedes what is registered under the same name, which may be
-        another Python, or one that is no longer there.
+    kernels: an empty folder for the kernel of this Python. It precedes what is registered under the same name, which
+        may be another Python, or one that is no longer there.
     """
+    from ipykernel.kernelspec import write_kernel_spec  # imported late: only a sweep needs it
+
+    write_kernel_spec(os.path.join(kernels, "kernels", KERNEL))
     threads = str(max(1, (os.cpu_count() or 1) // workers))
     # Made absolute, since the process works in another folder.
     modules = [os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from adlib.experiments.store import ResultStore
-from helpers.bad_files import in_short, refused
+from adlib.reports.page import page_shows
+from helpers.bad_files import SMALL, in_short, refused
 
 SHORT = ("--shots", "1", "--seeds", "0")
 ARGUMENTS = [
@@ -149,3 +150,52 @@ def test_a_killed_sweep_goes_on_and_ends_with_the_same_table(call, toy_root, tmp
     code, third, _ = call("sweep", "--data", toy_root, *SWEEP, "--out", "killed")
     assert code == 0 and third == again
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "killed").rglob("*.*")} == stamps
+
+
+def part(toy_root: Path, folder: Path, train: int, *tests: str) -> None:
+    """A category of a few welds: its number of training images, and the folders of its test images."""
+    for kind, count in (("train/good", train), *((f"test/{name}", 2) for name in tests)):
+        (folder / kind).mkdir(parents=True)
+        for path in sorted((toy_root / "weld" / kind).iterdir())[:count]:
+            (folder / kind / path.name).write_bytes(path.read_bytes())
+
+
+@pytest.mark.slow
+def test_one_category_that_lacks_images_costs_the_others_nothing(call, toy_root, tmp_path):
+    """In the first category all images are references, and its defects have no masks."""
+    for name, train, tests in (("a", 2, ("good", "pore")), ("b", 3, ("good",)), ("c", 3, ())):
+        part(toy_root, tmp_path / "parts" / name, train, *tests)
+    code, out, err = call("sweep", "--data", "parts", *SMALL, "--seeds", "0", "--out", "s", "--figures", "f")
+    assert code == 0, err
+    assert "parts b has no image metrics, because there are no defective test images; add some." in err
+    assert "parts c is left out, because there are no good or defective test images; add some." in err
+    rows = [line.split() for line in out.splitlines() if line.lstrip().startswith("parts")]
+    assert [(row[1], row[-1] == "n/a") for row in rows] == [("a", False), ("b", True)]
+    assert "2 (references, each scored by a detector that learned from the others)" in out
+    row = next(r.row for r in ResultStore("s/results").results() if r.protocol.category == "b")
+    assert row["metrics"]["image_auroc"] is None and row["decisions"] is None
+    text = Path("s/report.html").read_text(encoding="utf-8")
+    assert text.count("Most and least anomalous") == 2 * 2  # heading and description of each category's images
+    assert len(list(Path("s/notebooks").glob("*.ipynb"))) == 2 and len(list(Path("f").glob("*.png"))) == 2
+    code, again, _ = call("report", "s/results")
+    assert code == 0 and again.count("n/a") == 3
+    part(toy_root, tmp_path / "alone/c", 3)
+    code, _, err = call("sweep", "--data", "alone", *SMALL)
+    assert code == 2 and "alone has no test images of c; add" in err
+
+
+@pytest.mark.slow
+def test_page_and_figures_are_those_of_the_sweep_asked_for(call, toy_root, tmp_path):
+    part(toy_root, tmp_path / "parts/a", 3, "good", "pore")
+    words = ("sweep", "--data", "parts", *SMALL[:-2], "--seeds", "0", "--out", "s")
+    assert call(*words, "--shots", "1", "2", "--figures", "f")[0] == 0
+    both, curve = list(ResultStore("s/results").results()), Path("f/curve_parts.png").read_bytes()
+    assert len(both) == 2 and page_shows(Path("s/report.html"), both, 0.05)
+    assert call(*words, "--shots", "1")[0] == 0
+    one = [result for result in both if result.protocol.shots == 1]
+    assert page_shows(Path("s/report.html"), one, 0.05)
+    assert call(*words, "--shots", "1", "--figures", "f")[0] == 0
+    assert Path("f/curve_parts.png").read_bytes() != curve
+    Path("f/overlays_parts.png").unlink()
+    assert call(*words, "--shots", "1", "2", "--figures", "f")[0] == 0
+    assert Path("f/curve_parts.png").read_bytes() == curve and Path("f/overlays_parts.png").exists()

@@ -1,5 +1,8 @@
 """Sweeps: distances that runs share are computed once."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -11,7 +14,7 @@ from adlib.experiments import sweep as sweep_module
 from adlib.experiments.execution import run
 from adlib.experiments.notebook import declared_names
 from adlib.experiments.planning import plan
-from adlib.experiments.sweep import NOTEBOOK, Sweep, _parameters, _warm, jobs, run_sweep
+from adlib.experiments.sweep import NOTEBOOK, Sweep, _environment, _parameters, _warm, jobs, run_sweep
 from adlib.features.cache import TensorCache
 
 
@@ -61,6 +64,22 @@ def test_the_run_notebook_takes_what_a_sweep_says_and_nothing_else():
     (parameters,) = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     assert list(_parameters(job, sweep)) == declared_names(parameters.source)
     assert NOTEBOOK.parent == Path(sweep_module.__file__).parent
+
+
+def test_notebooks_run_on_this_python_whatever_is_registered(tmp_path, monkeypatch):
+    """As where a deleted environment has registered its kernel."""
+    gone = tmp_path / "registered/kernels/python3"
+    gone.mkdir(parents=True)
+    (gone / "kernel.json").write_text('{"argv": ["/gone/bin/python"], "display_name": "gone", "language": "python"}')
+    for name in ("JUPYTER_PATH", "JUPYTER_DATA_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "registered"))
+    monkeypatch.setenv("PYTHONPATH", f"some{os.pathsep}{tmp_path}")
+    (tmp_path / "own").mkdir()
+    variables = _environment(str(tmp_path / "own"), workers=1)
+    code = "from jupyter_client.kernelspec import get_kernel_spec; print(get_kernel_spec('python3').argv[0])"
+    found = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == sys.executable
+    assert variables["PYTHONPATH"] == f"{Path('some').absolute()}{os.pathsep}{tmp_path}"
 
 
 @pytest.mark.slow
