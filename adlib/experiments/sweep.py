@@ -174,9 +174,10 @@ def _execute(job: Job, sweep: Sweep) -> None:
     try:
         ended = subprocess.run(
             command,
-            env=os.environ | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads))},
+            env=os.environ | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)), "PYTHONUTF8": "1"},
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
         )
         if ended.returncode:
             reason = _last_error(Path(temporary)) or "".join(ended.stderr.strip().splitlines()[-1:])
