@@ -42,15 +42,13 @@ def _category(path: Path, reading: Reading) -> list[Sample]:
         )
     held_out = [p for name in ("validation", "val") for p in _good_images(path / name, masks)]
     samples += [_good(p, path, "validation", reading) for p in held_out]
-    samples += [_good(p, path, "test", reading) for p in _good_images(path / "test", masks)]
-    defective = [
-        Sample(image, path.name, "test", 1, folder.name, mask)
-        for folder in masks.kinds(path / "test")
-        if not is_good(folder)
-        for image, mask in masks.with_masks(folder)
-    ]
-    refuse_hidden_masks((*samples, *defective), path / "test", reading.masks)
-    return samples + defective
+    for folder in masks.kinds(path / "test"):
+        if is_good(folder):
+            samples += [_good(p, path, "test", reading) for p in masks.images(folder)]
+        else:
+            samples += [Sample(p, path.name, "test", 1, folder.name, mask) for p, mask in masks.with_masks(folder)]
+    refuse_hidden_masks(samples, path / "test", reading.masks)
+    return samples
 
 
 def _good_images(split: Path, masks: Masks) -> list[Path]:
