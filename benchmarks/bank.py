@@ -127,7 +127,7 @@ def compare_neighbours(queries: Tensor, bank: Tensor, rounds: int) -> None:
 
 def peak_memory() -> int:
     """Largest resident bytes since the last reset (Linux: VmHWM)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
@@ -135,7 +135,7 @@ def report_added_memory(points: Tensor, size: int, answer) -> None:
     """A short run comes first, so that the start-up of the libraries does not count."""
     points = points.clone()
     greedy_coreset(points[:2000].clone(), 50, show_progress=False)
-    Path("/proc/self/clear_refs").write_text("5")  # resets the peak to what is resident now
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets the peak to what is resident now
     before = peak_memory()
     greedy_coreset(points, size, show_progress=False)
     answer.put(peak_memory() - before)

@@ -48,7 +48,9 @@ def main() -> None:
     for method in options.method:
         sizes = ["--good", str(options.good), "--judged", str(options.judged)]
         command = [sys.executable, __file__, "--here", "--method", method, *sizes]
-        row = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
+        row = json.loads(
+            subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout.splitlines()[-1]
+        )
         print(row, flush=True)
         stored = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame(columns=list(row))
         stored = stored[stored["method"] != method]

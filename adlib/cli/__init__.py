@@ -18,8 +18,7 @@ _COMMANDS = (check, run, sweep, report, reproduce, predict, methods)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0 on success, 2 with one sentence on invalid input, 130 when interrupted."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # names may hold bytes, or letters, that a terminal cannot show
-        sys.stdout.reconfigure(errors="backslashreplace")
+    _escape_what_cannot_be_shown()
     options = _options(arguments)
     try:
         return options.command(options) or 0
@@ -40,6 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reason = " ".join(str(error).split()) or "out of memory"
         print(f"adlib: {reason} (`adlib --debug COMMAND ...` shows where)", file=sys.stderr)
         return 2
+
+
+def _escape_what_cannot_be_shown() -> None:
+    """Characters that a console or a log file has no code for are printed as \\xb1 or \\u710a instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a notebook has streams of its own, which show every character
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

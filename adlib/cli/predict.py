@@ -27,6 +27,9 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="fraction of good images that may exceed the threshold (default: as at fit)",
     )
     pages_argument(parser)
+    parser.add_argument(
+        "--group", metavar="REGEX", help="finds the part, film or camera in an image's path: decisions by group"
+    )
     parser.set_defaults(command=_predict)
 
 
@@ -42,6 +45,7 @@ def _predict(options: argparse.Namespace) -> int:
         tile=options.tile,
         false_alarms=options.false_alarms,
         pages=options.pages,
+        group=options.group,
     )
     before = f", {counts.skipped} scored before" if counts.skipped else ""
     verdict = "" if counts.defective is None else f"; {counts.defective} in the table are called defective"

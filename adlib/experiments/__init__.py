@@ -3,10 +3,11 @@
 from adlib.experiments.calibrate import explain
 from adlib.experiments.choices import Choices
 from adlib.experiments.execution import package_versions, run
-from adlib.experiments.notebook import check_parameters
+from adlib.experiments.notebook import check_parameters, json_parameter
 from adlib.experiments.planning import Machine, build, plan
 from adlib.experiments.presets import DEEP_LAYERS, method_options
 from adlib.experiments.protocol import Protocol
+from adlib.experiments.repository import committed_results, repository_file, stored_results
 from adlib.experiments.store import Result, ResultStore, as_frame, with_same_seeds
 from adlib.experiments.sweep import Sweep, run_sweep
 
@@ -21,11 +22,15 @@ __all__ = [
     "as_frame",
     "build",
     "check_parameters",
+    "committed_results",
     "explain",
+    "json_parameter",
     "method_options",
     "package_versions",
     "plan",
+    "repository_file",
     "run",
     "run_sweep",
+    "stored_results",
     "with_same_seeds",
 ]

@@ -1,6 +1,7 @@
 """Parameters of a notebook, checked: papermill injects any name, and a misspelt one would go unnoticed."""
 
 import ast
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,8 +43,8 @@ def check_parameters(variables: Mapping[str, Any], history: Sequence[str]) -> Pa
         Where no history is kept, as by nbval, nothing was injected either, and the result is empty.
 
     Raises InputError on a name that was injected but not declared, and on a value of another type than its default: a
-    float for an int, a bool for a number, a list with items of other types than its default's. A whole number may stand
-    for a float.
+    float for an int, a bool for a number, a list with items of other types than its default's, or that is empty or
+    repeats an item. A whole number may stand for a float.
     """
     if len(history) < 3:
         return Parameters({})
@@ -58,18 +59,41 @@ def check_parameters(variables: Mapping[str, Any], history: Sequence[str]) -> Pa
     return Parameters({name: variables[name] for name in declared}, injected)
 
 
+def json_parameter(name: str, text: str) -> dict[str, Any]:
+    """A parameter that holds further parameters as JSON text: name -> value; {} for empty text.
+
+    name: of the parameter.
+    Raises InputError, which names the parameter, where the text is no JSON object.
+    """
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(f"Parameter {name} must be a JSON object, such as '{{\"neighbourhood\": 3}}', not {text!r}.")
+    return found
+
+
 def _check_type(name: str, value: Any, default: Any) -> None:
     if not _fits(value, default):
         raise InputError(
             f"Parameter {name} must be of type {type(default).__name__}, as its default {default!r}, not {value!r}."
         )
-    kinds = {type(item) for item in default} if isinstance(default, list) else set()
-    misfits = [item for item in value if type(item) not in kinds] if kinds else []
+    if isinstance(default, list):
+        _check_list(name, value, default)
+
+
+def _check_list(name: str, value: Sequence[Any], default: Sequence[Any]) -> None:
+    """Values of the default's types, at least one, and each once: a repeated seed would count as a second draw."""
+    kinds = {type(item) for item in default}
+    misfits = [item for item in value if kinds and type(item) not in kinds]
     if misfits:
         allowed = " or ".join(sorted(kind.__name__ for kind in kinds))
         raise InputError(
             f"Parameter {name} must be a list of {allowed}, as its default {default!r}, but holds {misfits[0]!r}."
         )
+    if not value or any(item in value[:place] for place, item in enumerate(value)):
+        raise InputError(f"Parameter {name} must hold at least one value, and each value once, not {value!r}.")
 
 
 def _fits(value: Any, default: Any) -> bool:

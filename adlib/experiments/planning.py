@@ -31,6 +31,7 @@ class Machine:
 
 
 HERE = Machine()
+_SPLIT_BY_SEED = ("mtd", "folder", "")  # layouts without a split of their own; "" is a data set made by hand
 
 
 def data_digest(dataset: Dataset) -> str:
@@ -90,7 +91,7 @@ def plan(
     shots: number of references; None for all good training images, 0 for batched zero-shot.
     selection: how the references are selected, as in `Protocol`.
     seed: of the selection and of the method.
-    split_seed: the seed that `load_dataset` was given.
+    split_seed: the seed that `load_dataset` was given; 0 where the data set has a split of its own.
     map_frame: where maps and masks are compared, as in `Protocol`.
     options: parameters of the method, see its class.
     machine: where the backbone's weights are found; their sha256 is part of the protocol.
@@ -99,6 +100,11 @@ def plan(
     """
     if len(dataset.categories) != 1:
         raise InputError(f"{dataset.name} has several categories: {', '.join(dataset.categories)}; choose one.")
+    if split_seed and dataset.layout not in _SPLIT_BY_SEED:
+        raise InputError(
+            f"split_seed (--split-seed) is {split_seed}, but {dataset.name} has a split of its own, which no seed "
+            "changes; leave it at 0."
+        )
     options = {name: plain_value(value) for name, value in (options or {}).items()}
     check_settings(method, options)
     backbone = backbone or default_backbone(method)

@@ -224,7 +224,7 @@ def _environment(kernels: str, workers: int) -> dict[str, str]:
     threads = str(max(1, (os.cpu_count() or 1) // workers))
     # Made absolute, since the process works in another folder.
     modules = [os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-    variables = {"OMP_NUM_THREADS": threads} | os.environ | {"PYTHONPATH": os.pathsep.join(modules)}
+    variables = {"OMP_NUM_THREADS": threads} | os.environ | {"PYTHONPATH": os.pathsep.join(modules), "PYTHONUTF8": "1"}
     places = [kernels, *filter(None, [os.environ.get("JUPYTER_PATH")])]
     return variables | {"JUPYTER_PATH": os.pathsep.join(places)}
 

@@ -16,6 +16,7 @@ from PIL import Image
 from adlib import plots
 from adlib.data.images import content_key, printable, read_image
 from adlib.data.layouts.listing import images_below
+from adlib.data.layouts.reading import Reading
 from adlib.data.layouts.stacks import spread
 from adlib.data.unused import left_out, notes
 from adlib.detectors.base import Detector
@@ -104,6 +105,7 @@ def predict_files(
     tile: int | None = None,
     false_alarms: float | None = None,
     pages: str = "ask",
+    group: str | None = None,
 ) -> Counts:
     """Score images into out/scores.csv, out/maps/*.tiff (float32, original pixels) and out/overlays/*.png.
 
@@ -118,6 +120,8 @@ def predict_files(
         the images that the model was calibrated on, 0 for no tiles.
     false_alarms: largest fraction of good images above the threshold, between 0 and 1; None for the rate of the fit.
     pages: what is read of files with several pages, as for `load_dataset`.
+    group: a regular expression that finds an image's group (part, film, camera) in its path; the notes then count the
+        decisions of each group, since images of one group are alike and err together. None for no groups.
 
     Raises InputError on a bad model or argument, where `out` holds the scores of another model, and for several pages.
     """
@@ -125,8 +129,10 @@ def predict_files(
         check_rate(false_alarms)
     if tile is not None and tile != 0 and tile < SMALLEST_TILE:
         raise InputError(f"A tile must have at least {SMALLEST_TILE} pixels a side, or be 0 for no tiles, not {tile}.")
+    reading = Reading(group=group)
     detector = load_detector(str(model), weights, device)
     files = image_files(places, pages)
+    groups = {printable(path): reading.group_of(path) for path in files}
     unused = tuple(notes(left_out(map(Path, places), files), Path()))
     calibration = getattr(detector, "calibration_", {})
     rule = _rule(calibration, false_alarms)
@@ -148,7 +154,17 @@ def predict_files(
         scored, problems, rows = _score_missing(detector, files, out, rule, tiles)
     defective = None if rule.threshold is None else sum(row["decision"] == "defective" for row in rows)
     said = rule.notes + unused + _tile_note(rows, tiles, calibration, rule) + _difference_note(rows, calibration, rule)
-    return Counts(scored, len(files) - scored - problems, problems, defective, said)
+    return Counts(scored, len(files) - scored - problems, problems, defective, said + _group_notes(rows, groups, rule))
+
+
+def _group_notes(rows: Sequence[Mapping[str, Any]], groups: Mapping[str, str], rule: Rule) -> tuple[str, ...]:
+    """How many images of each group are called defective, where there are groups and decisions."""
+    if rule.threshold is None or not any(groups.values()):
+        return ()
+    judged = [(groups[row["image"]], row["decision"]) for row in rows if row["decision"] and row["image"] in groups]
+    counts, defective = Counter(name for name, _ in judged), Counter(judged)
+    found = (f"{printable(name)}: {defective[name, 'defective']} of {counts[name]}" for name in sorted(counts))
+    return (f"Called defective, by group: {', '.join(found)}.",)
 
 
 def _score_missing(

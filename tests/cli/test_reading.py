@@ -82,4 +82,8 @@ def test_a_saved_model_names_its_groups(call, own):
     told = ("--masks", "drawn", "--group", "film[0-9]", "--false-alarms", "0.2")
     assert call("run", "--data", own, *told, *few, "--save", "m.safetensors")[0] == 0
     code, out, _ = call("predict", "m.safetensors", own / "pore")
-    assert code == 0 and "Held out by whole groups (film[0-9]), 2 of them" in out
+    assert code == 0 and "Held out by whole groups (film[0-9]), 2 of them" in out and "by group" not in out
+    code, out, _ = call("predict", "m.safetensors", own / "good", "--group", "film[0-9]", "--out", "grouped")
+    (line,) = [line for line in out.splitlines() if line.startswith("Called defective, by group: film0: ")]
+    assert re.findall(r"(film\d): \d of (\d)", line) == [(f"film{n}", "4") for n in range(4)]
+    assert "finds nothing" in one_sentence(*call("predict", "m.safetensors", own / "pore", "--group", "film[0-9]")[::2])

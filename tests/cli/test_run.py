@@ -28,6 +28,11 @@ ARGUMENTS = [
     ((*RUN, "--shots", "13"), "12 good training images"),
     ((*RUN, "--seed", "-1", "--shots", "1"), "seed must be a whole number"),
     ((*RUN, "--split-seed", "-1", "--shots", "1"), "split_seed must be a whole number"),
+    ((*RUN, "--split-seed", "3", "--shots", "1"), "has a split of its own"),
+    (
+        ("run", "--data", "elpv", "--category", "mono", "--split-seed", "3", "--shots", "1"),
+        "elpv has a split of its own",
+    ),
     ((*RUN, "--shots", "5", "--seed", "2"), "need 15"),
     (("run", "--data", "TOY", "--category", "Weld"), "no category 'Weld'"),
     (("run", "--data", "TOY"), "choose one"),

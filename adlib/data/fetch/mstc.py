@@ -83,7 +83,7 @@ def _frames_of(video: Path, made: Path) -> Iterator[list[Path]]:
     folder.mkdir()
     # All frames: the option that keeps ffmpeg from filling gaps in a selection with copies was renamed.
     command = ["ffmpeg", "-v", "error", "-nostdin", "-i", str(video), "-q:v", "2", str(folder / "%06d.jpg")]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
         raise InputError(f"ffmpeg cannot read {printable(video)}: {done.stderr.strip() or done.returncode}.")
     try:

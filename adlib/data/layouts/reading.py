@@ -31,11 +31,15 @@ class Reading:
         except re.error as error:
             raise InputError(f"group {self.group!r} is not a regular expression ({error}); correct it.") from None
 
-    def group_of(self, path: Path, root: Path) -> str:
-        """The group of an image, "" where there are no groups. Raises InputError where the expression finds nothing."""
+    def group_of(self, path: Path, root: Path | None = None) -> str:
+        """The group of an image, "" where there are no groups. Raises InputError where the expression finds nothing.
+
+        path: the image.
+        root: folder of the data set, below which the expression reads the path; None for the whole path.
+        """
         if self.group is None:
             return ""
-        name = path.relative_to(root).as_posix()
+        name = (path.relative_to(root) if root else path).as_posix()
         found = re.search(self.group, name)
         if found is None:
             raise InputError(

@@ -40,7 +40,10 @@ def _is_category(path: Path) -> bool:
 def _rows(path: Path) -> list[dict[str, str]]:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file)
+            head = file.readline()
+            file.seek(0)
+            # A spreadsheet in a language with decimal commas saves semicolons.
+            table = csv.DictReader(file, delimiter=max(",;\t", key=head.count))
             missing = [c for c in COLUMNS if c not in (table.fieldnames or ())]
             if missing:
                 raise InputError(f"{path} lacks the column {missing[0]!r}; use VisA's own split file.")
@@ -63,7 +66,7 @@ def _sample(row: dict[str, str], root: Path, line: int, reading: Reading) -> Sam
 
 
 def _existing(root: Path, name: str, where: str) -> Path:
-    path = root / (name or "")
+    path = root / (name or "").replace("\\", "/")  # Windows tools write backslashes
     if not path.is_file() or ".." in path.parts or root not in path.parents:
         raise InputError(f"{where} names {name!r}, which does not exist; unpack the data set again.")
     return path

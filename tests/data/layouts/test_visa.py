@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from adlib.data import load_dataset
 from helpers.empty_files import names, refused, touch
 
@@ -35,6 +37,26 @@ def test_visa(tmp_path):
     assert candle.test[0].mask == root / "candle/Data/Masks/Anomaly/0.png" and candle.has_masks
     visa(root, VISA, start="\ufeffobject,split,label,image,mask\n")  # as spreadsheets save it
     assert load_dataset(root) == dataset
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        [row.replace("/", "\\") for row in VISA],  # backslashes
+        [row.replace(",", ";") for row in VISA],  # a spreadsheet in German
+        [row.replace(",", "\t") for row in VISA],
+    ],
+)
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_split_file_saved_by_other_programs(tmp_path, table, mark):
+    root = visa(tmp_path / "VisA", VISA)
+    touch(root, *(name for row in VISA for name in row.split(",")[3:] if name))
+    dataset = load_dataset(root)
+    sign = next(sign for sign in ",;\t" if sign in table[0])
+    visa(root, table, start=mark + "object,split,label,image,mask\n".replace(",", sign))
+    assert load_dataset(root) == dataset and dataset.has_masks
+    visa(root, [table[0].replace("0.JPG", "gone.JPG")], start="object,split,label,image,mask\n".replace(",", sign))
+    assert "row 2" in refused(root) and "gone.JPG" in refused(root)
 
 
 def test_visa_refuses(tmp_path):
