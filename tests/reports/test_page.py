@@ -63,7 +63,7 @@ def test_test_images_of_one_class_give_a_page_without_curve(label, weld, tmp_pat
     assert json.loads((store.folder / f"{protocol.title}.json").read_text("utf-8"))["metrics"]["image_ap"] is None
     text = write_report(results, store, tmp_path / "report.html", data).read_text(encoding="utf-8")
     write_figures(results, store, tmp_path / "figures", data)
-    assert {path.name for path in (tmp_path / "figures").iterdir()} == {f"overlays_{part.name}.png"}
+    assert {path.name for path in (tmp_path / "figures").glob("*.png")} == {f"overlays_{part.name}.png"}
     assert "No metric is available" in text and text.count("data:image/") == 3 and "<td>n/a</td>" in text
     assert ("set by the good test images" in text) == (label == 0)
     assert ("set by good images outside the test set" in text) == (label == 1)
