@@ -14,7 +14,7 @@ from adlib.data.pages import split_page
 ELSEWHERE = "Images in folders that this layout does not read"
 LOST_MASKS = "Masks without an image"
 UNREADABLE = "Files of formats that are not read"
-DOCUMENTS = "Documents and tables"
+DOCUMENTS = "Files that are no images"
 OWN = "Written by adlib"
 _DOCUMENTS = set(
     ".txt .md .rst .csv .tsv .json .jsonl .xml .yaml .yml .html .pdf .log .ini .db .py .ipynb .toml .ods .xlsx"

@@ -17,7 +17,7 @@ def test_run_predict_report(call, toy_root, tmp_path):
     assert "image_auroc" in out and len(list(Path("runs/results").glob("*.json"))) == 1
     code, out, err = call("predict", "weld.safetensors", toy_root / "weld/test/pore", "--out", "scored")
     assert code == 0, err
-    lines = Path("scored/scores.csv").read_text().splitlines()
+    lines = Path("scored/scores.csv").read_text(encoding="utf-8-sig").splitlines()
     assert len(lines) == 1 + 3 and lines[0].startswith("image,score,decision,problem")
     code, out, _ = call("report", "runs/results")
     assert code == 0 and "patchcore" in out
