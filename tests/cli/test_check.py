@@ -75,7 +75,9 @@ def mask_of_a_pore(data):
 
 
 def test_a_mask_of_another_size(call, data):
-    Image.new("L", (9, 9), 255).save(mask_of_a_pore(data))
+    mask = Image.new("L", (9, 9))
+    mask.putpixel((4, 4), 255)
+    mask.save(mask_of_a_pore(data))
     code, out, _ = call("check", data)
     assert code == 1 and "9 x 9" in out
     code, _, err = call("run", "--data", data, "--category", "weld", *SMALL)
