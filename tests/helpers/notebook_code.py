@@ -63,3 +63,19 @@ def missing_files(source: str, folder: Path) -> Iterator[str]:
         name = name.rpartition("/")[0] if id(node) in parts else name  # of an f-string: the folder before the gap
         if not (any(folder.glob(name)) if "*" in name else (folder / name).exists()):
             yield f"reads {node.value}, which does not exist"
+
+
+def missing_committed_files(source: str, root: Path) -> Iterator[str]:
+    """A sentence for each file of the repository that a cell asks for by name, and that is not there."""
+    below = {"repository_file": root, "committed_results": root / "results"}
+    for node in ast.walk(tree(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in below:
+            names = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+            yield from (f"reads {n}, which does not exist" for n in names if not (below[node.func.id] / n).exists())
+
+
+def upward_paths(source: str) -> Iterator[str]:
+    """A sentence for each string that begins with "../": it depends on the folder in which a notebook is run."""
+    for node in ast.walk(tree(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("../"):
+            yield f"reads {node.value} from its own folder; use committed_results or repository_file"

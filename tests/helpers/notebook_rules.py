@@ -160,6 +160,8 @@ def reference_problems(notebook: NotebookNode, path: Path) -> Iterator[str]:
                 yield f"shows {target}, which is not attached"
     for cell in code_cells(notebook):
         yield from notebook_code.missing_files(cell.source, path.parent)
+        yield from notebook_code.missing_committed_files(cell.source, root)
+        yield from notebook_code.upward_paths(cell.source)
 
 
 def repository(path: Path) -> Path:

@@ -174,6 +174,14 @@ PARAMETERS = sample_notebooks.PARAMETERS
         (add_prose("```bash\n# no heading\n[0](gone)\n```\n`[0](gone)` and $f[0](x)$"), None),
         (code(3, "print(first + second, open('../gone.csv'))"), "../gone.csv"),
         (code(3, "print(first + second, open(f'../gone/{first}.csv'))"), "../gone/"),
+        (
+            code(3, "print(first + second, '../adlib/addition.py')"),
+            "addition.py from its own folder; use committed_res",
+        ),
+        (code(3, "print(first + second, f'../{first}')"), "from its own folder"),
+        (code(3, "print(first + second, repository_file('adlib/gone.py'))"), "reads adlib/gone.py, which"),
+        (code(3, "print(first + second, committed_results('gone'))"), "reads gone, which does not exist"),
+        (code(3, "print(first + second, repository_file('adlib/addition.py'))"), None),
     ],
 )
 def test_planted_faults_are_found(planted, change, sentence):
