@@ -210,6 +210,7 @@ class Detector(ABC):
         tensors = {k: v.detach().cpu().contiguous() for k, v in learned.items() if isinstance(v, Tensor)}
         header = {
             "detector": self.name,
+            "revision": self.revision,
             "adlib": __version__,
             "parameters": self.parameters(),
             "learned": {k: v for k, v in learned.items() if k not in tensors},

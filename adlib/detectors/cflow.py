@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from adlib.detectors.flow import FlowDetector
-from adlib.detectors.stfpm import on_finest_grid
 from adlib.detectors.training import History, Maps, stack
 from adlib.features.extract import ImageFeatures
 from adlib.networks.coupling import Flow, dense
@@ -34,14 +33,16 @@ class CFLOW(FlowDetector):
     """Normalizing flows on single feature vectors and their position; unlikely features are anomalous.
 
     Parameters: see `FlowDetector`.
-    Patch scores: 1 - exp(log p - best), in [0, 1], summed over the levels on the finest grid; log p is in nats per
-    channel, and best is its maximum over the good images of `fit`. The official code takes the maximum over the test
-    set, which is not available for a single image, and minimises -log sigmoid(log p).
+    Patch scores: see `FlowDetector`; the energy is best - log p, in nats per channel, where best is the maximum of
+    log p over the good images of `fit`; better vectors have negative energies. The official code scores by the sum of
+    1 - exp(-energy), takes the maximum over the test set, which is not available for a single image, and minimises
+    -log sigmoid(log p).
     """
 
     name: ClassVar[str] = "cflow"
     family: ClassVar[str] = "normalizing flow"
     chapter: ClassVar[str] = "05"
+    revision: ClassVar[int] = 1  # 1: the logarithm of the score, without a limit below
 
     def _build(self) -> nn.Module:
         dims = self.network().dims
@@ -77,15 +78,9 @@ class CFLOW(FlowDetector):
             network.best.copy_(torch.stack([max(one[layer].max() for one in good) for layer in network]))
         return history
 
-    def _score(self, features: ImageFeatures) -> tuple[float, Tensor]:
-        maps = {layer: values[None] for layer, values in features.maps.items()}
+    def _energies(self, maps: Maps) -> Maps:
         levels = self.log_likelihoods(self.network_, maps).items()
-        unlikely = {
-            layer: 1 - torch.exp((values - best).clamp(max=0))
-            for (layer, values), best in zip(levels, self.network_.best, strict=True)
-        }
-        grid = on_finest_grid(unlikely)[0].sum(0)
-        return features.frame.network_map(grid.cpu().numpy(), self.sigma).max(), grid
+        return {layer: best - values for (layer, values), best in zip(levels, self.network_.best, strict=True)}
 
 
 def position_encoding(height: int, width: int, channels: int = ENCODING) -> Tensor:

@@ -8,13 +8,10 @@ the standard normal are anomalous.
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from adlib.detectors.flow import FlowDetector
-from adlib.detectors.stfpm import on_finest_grid
 from adlib.detectors.training import Maps
-from adlib.features.extract import ImageFeatures
 from adlib.networks.coupling import Flow, convolutions
 
 
@@ -23,15 +20,16 @@ class FastFlow(FlowDetector):
     """Convolutional normalizing flows on feature maps; unlikely features are anomalous.
 
     Parameters: see `FlowDetector`.
-    Patch scores: 1 - exp(-|z|^2 / 2C), in [0, 1], of z with C channels, averaged over the levels on the finest grid. As
-    in public implementations the log-determinant is part of the training loss but not of the score. Public
-    implementations start from the mean and standard deviation of each channel; here the flow starts from the full
-    covariance.
+    Patch scores: see `FlowDetector`; the energy of z with C channels is |z|^2 / 2C. The paper's score is 1 minus the
+    mean of exp(-energy). As in public implementations the log-determinant is part of the training loss but not of the
+    score. Public implementations start from the mean and standard deviation of each channel; here the flow starts from
+    the full covariance.
     """
 
     name: ClassVar[str] = "fastflow"
     family: ClassVar[str] = "normalizing flow"
     chapter: ClassVar[str] = "05"
+    revision: ClassVar[int] = 1  # 1: the logarithm of the score
 
     def _flow(self, channels: int) -> Flow:
         hidden = self._hidden(channels)
@@ -41,10 +39,5 @@ class FastFlow(FlowDetector):
         """Level -> contribution of each position to the map's log-density, in nats per channel, (B, h, w)."""
         return {layer: flow.log_likelihood(maps[layer]) / maps[layer].shape[1] for layer, flow in network.items()}
 
-    def _score(self, features: ImageFeatures) -> tuple[float, Tensor]:
-        energies = {}
-        for layer, flow in self.network_.items():
-            latent, _ = flow(features.maps[layer][None])
-            energies[layer] = 1 - torch.exp(-0.5 * latent.square().mean(1))
-        grid = on_finest_grid(energies)[0].mean(0)
-        return features.frame.network_map(grid.cpu().numpy(), self.sigma).max(), grid
+    def _energies(self, maps: Maps) -> Maps:
+        return {layer: 0.5 * flow(maps[layer])[0].square().mean(1) for layer, flow in self.network_.items()}

@@ -66,10 +66,16 @@ def load_detector(path: str, weights: str | None = None, device: str | None = No
     path: the saved file.
     weights: file of the backbone's weights on THIS machine, None to search for it.
     device: where the backbone runs on this machine.
-    Raises InputError where the file is damaged or the backbone's weights are not those that the detector was fitted
-    with.
+    Raises InputError where the file is damaged, where the method's revision has changed since, and where the backbone's
+    weights are not those that the detector was fitted with.
     """
     header, tensors = read_model(path)
+    saved, current = header.get("revision", 0), detector_class(header["detector"]).revision
+    if saved != current:  # its threshold is one of other scores
+        raise InputError(
+            f"{path} was saved by revision {saved} of {header['detector']}, and revision {current} of this version of "
+            "adlib gives other scores; fit the detector again and save it."
+        )
     stored = detector_class(header["detector"]).growth.read(header["parameters"])
     detector = make_detector(header["detector"], **stored | {"weights": weights, "device": device})
     sha256 = detector.network().weights_sha256

@@ -55,20 +55,30 @@ def test_each_vector_is_judged_alone_and_by_its_place(fitted):
     assert after[0, 3, 4] != before[0, 0, 0]  # the same vector at another place
 
 
-def test_levels_are_measured_against_the_best_good_vector_and_summed(fitted):
+def test_levels_are_measured_against_the_best_good_vector(fitted):
     with torch.inference_mode():
         good = [fitted.log_likelihoods(fitted.network_, stack([one])) for one in fitted._features(GOOD)]
         found = fitted.log_likelihoods(fitted.network_, stack(list(fitted._features([BAD]))))
-    expected = np.zeros((16, 16))
+    probable = np.zeros((16, 16))
     for number, layer in enumerate(LAYERS):
         best = max(float(one[layer].max()) for one in good)
         assert fitted.network_.best[number].item() == pytest.approx(best, rel=1e-3)
-        improbable = 1 - np.exp(np.minimum(found[layer][0].numpy() - best, 0))
-        picture = Image.fromarray(improbable.astype(np.float32))  # resized by another library than the detector's
-        expected += np.asarray(picture.resize((16, 16), Image.Resampling.BILINEAR))
+        picture = Image.fromarray(found[layer][0].numpy() - best)  # resized by another library than the detector's
+        probable += np.exp(np.asarray(picture.resize((16, 16), Image.Resampling.BILINEAR), dtype=float)) / len(LAYERS)
     predictions = fitted.predict([BAD])
-    np.testing.assert_allclose(predictions.grids[0], expected, rtol=2e-3)
-    assert predictions.scores[0] == predictions.network_map(0).max() <= len(LAYERS)
+    np.testing.assert_allclose(predictions.grids[0], -np.log(probable), rtol=2e-3)
+    assert predictions.scores[0] == predictions.network_map(0).max()
+
+
+def test_vectors_better_than_the_best_good_one_keep_their_order(fitted):
+    before = fitted.predict([BAD]).grids[0]
+    best = fitted.network_.best.clone()
+    try:
+        fitted.network_.best.fill_(best.min() - 10)  # every vector is now better
+        after = fitted.predict([BAD]).grids[0]
+    finally:
+        fitted.network_.best.copy_(best)
+    assert after.max() < 0 and len(np.unique(after)) == len(np.unique(before)) == after.size
 
 
 def test_the_loss_of_all_positions_is_the_mean_over_them(fitted):

@@ -110,6 +110,15 @@ def test_save_and_load(fitted, nuts, tmp_path):
     assert np.array_equal(loaded.predict(nuts[1]).scores, fitted.predict(nuts[1]).scores)
 
 
+def test_a_model_of_another_revision_is_refused(name, fitted, tmp_path, monkeypatch):
+    """Its threshold was set on other scores."""
+    fitted.save(tmp_path / "model")
+    saved = fitted.revision
+    monkeypatch.setattr(DETECTORS[name], "revision", saved + 1)
+    with pytest.raises(InputError, match=f"saved by revision {saved} of {name}.*fit the detector again"):
+        load_detector(tmp_path / "model")
+
+
 @pytest.mark.parametrize("damage", [b"", b"x" * 50])
 def test_a_damaged_model_is_named(fitted, tmp_path, damage):
     (tmp_path / "model").write_bytes(damage)
@@ -121,6 +130,21 @@ def test_defects_score_higher_than_good(fitted, nuts):
     """Not a benchmark: a detector that is worse than a coin on its own toy is broken."""
     good, defective = fitted.predict(nuts[1]).scores, fitted.predict(nuts[2]).scores
     assert (defective[:, None] > good[None]).mean() > 0.5
+
+
+@pytest.fixture(scope="module")
+def of_blank_sheets(name, nuts):
+    """A detector to which every nut is as strange as can be."""
+    noise = np.random.default_rng(0).normal(128, 2, (12, 128, 128, 3))
+    return make_detector(name, **SMALL[name]).fit(list(noise.astype(np.uint8)))
+
+
+@pytest.mark.parametrize("brighter", [0, 40, 60])
+def test_scores_have_no_ceiling(of_blank_sheets, nuts, brighter):
+    """However strange all images are, by their kind or by a brighter lamp, their scores still have an order."""
+    shown = [np.asarray(Image.open(path).convert("RGB")).astype(int) + brighter for path in nuts[1] + nuts[2]]
+    scores = of_blank_sheets.predict([image.clip(0, 255).astype(np.uint8) for image in shown]).scores
+    assert np.isfinite(scores).all() and len(set(scores)) == len(scores)
 
 
 def test_predict_before_fit_is_refused(name, nuts):

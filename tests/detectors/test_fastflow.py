@@ -1,11 +1,15 @@
 """FastFlow against plain statements: scores by numpy, the likelihood by one Gaussian and by autograd's Jacobian."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save
 
 from adlib.data.toy import render
+from adlib.detectors.base import read_model
 from adlib.detectors.fastflow import FastFlow
 from adlib.detectors.registry import load_detector
 from adlib.detectors.training import stack
@@ -22,18 +26,18 @@ def fitted() -> FastFlow:
     return FastFlow(**SMALL, steps=20, learning_rate=3e-3).fit(GOOD)
 
 
-def test_scores_are_the_mean_of_what_the_levels_deny(fitted):
+def test_scores_are_the_logarithm_of_what_the_levels_deny(fitted):
     (features,) = fitted._features([BAD])
-    expected = []
+    probable = []
     for layer in LAYERS:
         with torch.inference_mode():
             latent, _ = fitted.network_[layer](features.maps[layer][None])
-        improbable = 1 - np.exp(-0.5 * (latent[0].numpy().astype(float) ** 2).mean(axis=0))
-        picture = Image.fromarray(improbable.astype(np.float32))  # resized by another library than the detector's
-        expected.append(np.asarray(picture.resize((16, 16), Image.Resampling.BILINEAR)))
+        energy = Image.fromarray(0.5 * (latent[0].numpy() ** 2).mean(axis=0))
+        # resized by another library than the detector's
+        probable.append(np.exp(-np.asarray(energy.resize((16, 16), Image.Resampling.BILINEAR), dtype=float)))
     predictions = fitted.predict([BAD])
-    np.testing.assert_allclose(predictions.grids[0], np.mean(expected, axis=0), rtol=1e-4)
-    assert predictions.scores[0] == predictions.network_map(0).max() <= 1
+    np.testing.assert_allclose(predictions.grids[0], -np.log(np.mean(probable, axis=0)), rtol=1e-4)
+    assert predictions.scores[0] == predictions.network_map(0).max()
 
 
 def test_untrained_it_is_one_gaussian_of_all_patches_of_a_level():
@@ -86,6 +90,16 @@ def test_it_is_saved_with_its_whitening_and_loaded(fitted, tmp_path):
     again = load_detector(tmp_path / "model", device="cpu")
     assert again.network_["blocks2"].whitening.equal(fitted.network_["blocks2"].whitening)
     assert np.array_equal(again.predict([BAD]).grids[0], fitted.predict([BAD]).grids[0])
+
+
+def test_a_model_of_the_bounded_scores_is_refused(fitted, tmp_path):
+    """Files of that time name no revision."""
+    fitted.save(tmp_path / "model")
+    header, tensors = read_model(tmp_path / "model")
+    del header["revision"]
+    (tmp_path / "model").write_bytes(save(tensors, {"adlib": json.dumps(header)}))
+    with pytest.raises(InputError, match="saved by revision 0 of fastflow"):
+        load_detector(tmp_path / "model")
 
 
 def test_a_constant_picture_does_not_break_it():
