@@ -1,6 +1,7 @@
 """Which files of a folder are masks, and which image each belongs to."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -52,13 +53,15 @@ class Masks:
         """The images below a folder, each with its mask or None.
 
         A mask is called <stem>_mask, <stem>_gt or <stem>: next to its image, or below a folder of masks in a folder
-        called as this one, or directly below a folder of masks.
+        called as this one, or directly below a folder of masks. The mask of an image in a subfolder lies in one called
+        as that, or above, where no other image has its stem.
         """
         found = images_below(folder)
-        beside = self._beside(found)
+        beside, images = self._beside(found), self._without_masks(found)
+        stems = Counter(p.stem for p in images)
         return [
-            (p, beside.get(p) or self._elsewhere(folder.name, p.relative_to(folder)))
-            for p in self._without_masks(found)
+            (p, beside.get(p) or self._elsewhere(folder.name, p.relative_to(folder), stems[p.stem] == 1))
+            for p in images
         ]
 
     def _without_masks(self, found: list[Path]) -> list[Path]:
@@ -79,9 +82,9 @@ class Masks:
             pairs |= {image: masks[0] for image in shown if masks and image not in masks}
         return pairs
 
-    def _elsewhere(self, kind: str, image: Path) -> Path | None:
+    def _elsewhere(self, kind: str, image: Path, alone: bool) -> Path | None:
         names = [f"{image.stem}{sign}{word}" for sign in "_-" for word in ("mask", "gt")]
-        places = [Path(kind, image.parent), image.parent]
+        places = [Path(kind, image.parent), image.parent, *([Path(kind)] if alone else [])]
         keys = (_key(place / f"{name}.png") for place in places for name in (*names, image.stem))
         return next((self._files[key] for key in keys if key in self._files), None)
 

@@ -40,6 +40,16 @@ def test_masks_in_a_folder_without_kinds_and_below_kinds(tmp_path):
     assert masks_of(load_dataset(root)) == {"pore/a.png": "gt/a.png", "pore/day/a.png": "gt/pore/day/a_mask.png"}
 
 
+def test_the_mask_of_an_image_in_a_subfolder_may_lie_above_where_no_other_has_its_stem(tmp_path):
+    masks = ("gt/pore/a.png", "gt/pore/b.png", "good/g.png")
+    root = touch(tmp_path / "own", *masks, "pore/day1/a.png", "pore/day2/a.png", "pore/day1/b.png")
+    assert masks_of(load_dataset(root)) == {
+        "pore/day1/a.png": None,
+        "pore/day2/a.png": None,
+        "pore/day1/b.png": "gt/pore/b.png",
+    }
+
+
 @pytest.mark.parametrize("ending", ["_mask", "_GT", "-mask", "_gt"])
 def test_masks_next_to_their_images(tmp_path, ending):
     files = ("good/g.png", f"good/g{ending}.png", "good/h.png", "pore/a.jpg", f"pore/a{ending}.png", "pore/b_mask.png")
