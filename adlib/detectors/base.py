@@ -237,7 +237,9 @@ def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         with safe_open(str(path), framework="pt") as file:
             header = json.loads((file.metadata() or {})["adlib"])
-            return header, {name: file.get_tensor(name) for name in file.keys()}
+            # A copy: where a tensor begins in the file depends on the header, and sums over memory that is aligned
+            # otherwise may end in another last bit.
+            return header, {name: file.get_tensor(name).clone() for name in file.keys()}
     except FileNotFoundError as error:
         raise InputError(
             f"There is no model file {path}; write one with detector.save or `adlib run --save`."
