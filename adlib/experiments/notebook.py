@@ -84,7 +84,7 @@ def _check_type(name: str, value: Any, default: Any) -> None:
 
 
 def _check_list(name: str, value: Sequence[Any], default: Sequence[Any]) -> None:
-    """Values of the default's types, at least one, and each once: a repeated seed would count as a second draw."""
+    """Values of the default's types, each once, since a repeated seed would count as a second draw; and none missing."""
     kinds = {type(item) for item in default}
     misfits = [item for item in value if kinds and type(item) not in kinds]
     if misfits:
@@ -92,7 +92,7 @@ def _check_list(name: str, value: Sequence[Any], default: Sequence[Any]) -> None
         raise InputError(
             f"Parameter {name} must be a list of {allowed}, as its default {default!r}, but holds {misfits[0]!r}."
         )
-    if not value or any(item in value[:place] for place, item in enumerate(value)):
+    if (default and not value) or any(item in value[:place] for place, item in enumerate(value)):
         raise InputError(f"Parameter {name} must hold at least one value, and each value once, not {value!r}.")
 
 

@@ -30,6 +30,8 @@ INJECTED = [
     ("seeds = [0, 1.5]", "list of int, as its default .*, but holds 1.5"),
     ("seeds = [0, True]", "list of int, as its default .*, but holds True"),
     ("seeds = ['a']", "list of int"),
+    ("seeds = []", "seeds must hold at least one value"),
+    ("seeds = [0, 0]", "each value once"),
 ]
 
 
@@ -47,7 +49,7 @@ def test_parameters_that_do_not_fit(code, words):
 
 
 @pytest.mark.parametrize(
-    ("code", "value"), [("share = 1", 1), ("seeds = []", []), ("names = ['a', 2]", ["a", 2]), ("mask = True", True)]
+    ("code", "value"), [("share = 1", 1), ("names = []", []), ("names = ['a', 2]", ["a", 2]), ("mask = True", True)]
 )
 def test_parameters_that_fit(code, value):
     assert inject(code)[code.split(" ")[0]] == value
