@@ -84,7 +84,7 @@ def _check_type(name: str, value: Any, default: Any) -> None:
 
 
 def _check_list(name: str, value: Sequence[Any], default: Sequence[Any]) -> None:
-    """Values of the default's types, each once, since a repeated seed would count as a second draw; and none missing."""
+    """At least one value, of the default's types, each once: a repeated seed would count as a second draw."""
     kinds = {type(item) for item in default}
     misfits = [item for item in value if kinds and type(item) not in kinds]
     if misfits:
