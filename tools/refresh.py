@@ -17,6 +17,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ import pandas as pd
 
 from adlib.data import load_dataset
 from adlib.errors import InputError
-from adlib.experiments.store import ResultStore, as_frame
+from adlib.experiments.store import Result, ResultStore, as_frame
 from adlib.files import atomic_write
 from adlib.papers.catalogue import published
 from adlib.progress import progress
@@ -127,7 +128,7 @@ def refresh_figures(
 
     Raises InputError where rows or patch scores are missing.
     """
-    rows, store = list(ResultStore(results).results()), ResultStore(runs / "results")
+    rows, store = [_named_by_content(row) for row in ResultStore(results).results()], ResultStore(runs / "results")
     if not rows:
         raise InputError(f"There are no results in {results}; give a folder of results.")
     for row in rows:
@@ -139,6 +140,11 @@ def refresh_figures(
     datasets = {p.category: load_dataset(p.dataset, p.category) for p in (row.protocol for row in rows)}
     write_report(rows, store, runs / "report.html", datasets)
     write_figures(rows, store, figures, datasets)
+
+
+def _named_by_content(row: Result) -> Result:
+    """A committed row under the name that a sweep on the same data gives it: older rows hold their content beside."""
+    return replace(row, protocol=replace(row.protocol, content_digest=row.content_digest))
 
 
 def refreshed_readme(text: str, results: Path) -> str:

@@ -99,10 +99,10 @@ def test_figures_are_drawn_from_results_and_the_patch_scores_of_a_sweep(tmp_path
         rows.put(run(plan(weld, "patchcore", shots=shots, options=options), weld, sweep))
     paths = (rows.folder, sweep.folder.parent, tmp_path / "figures")
     refresh.refresh_figures(*paths)
-    drawn = {path.name: path.read_bytes() for path in (tmp_path / "figures").iterdir()}
+    drawn = {path.name: path.read_bytes() for path in (tmp_path / "figures").glob("[!.]*")}
     assert set(drawn) == {"curve_toy.png", "overlays_toy.png"}
     refresh.refresh_figures(*paths)
-    assert drawn == {path.name: path.read_bytes() for path in (tmp_path / "figures").iterdir()}
+    assert drawn == {path.name: path.read_bytes() for path in (tmp_path / "figures").glob("[!.]*")}
 
 
 def test_without_the_sweep_one_sentence_says_what_is_missing(tmp_path: Path):
