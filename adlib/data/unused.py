@@ -38,7 +38,8 @@ def unused_files(dataset: Dataset) -> dict[str, list[Path]]:
         for folder in folders_below(top):
             known = set(images(folder))
             for path in files(folder):
-                if path not in used and (path.parent, bare_stem(path)) not in good and not _of_good(path, masks):
+                beside_good = path in known and (path.parent, bare_stem(path)) in good  # its mask
+                if path not in used and not beside_good and not _of_good(path, masks):
                     found[_reason(path, known, masks)].append(path)
         found[OWN] += outputs_below(top)
     return {reason: sorted(paths) for reason, paths in found.items() if paths}

@@ -42,7 +42,15 @@ def test_what_is_not_read_is_named_by_reason(tmp_path):
     root = whole(tmp_path / "parts")
     for name in ("train/bad/x.png", "test/loose.png", "ground_truth/crack/9_mask.png", "ground_truth/good/0_mask.png"):
         picture(root / "nut" / name)
-    touch(root / "nut", "test/crack/y.heic", "train/good/z.dcm", "license.txt", ".hidden/a.png", "train/good/none")
+    touch(
+        root / "nut",
+        "test/crack/y.heic",
+        "train/good/z.dcm",
+        "train/good/0.heic",
+        "license.txt",
+        ".hidden/a.png",
+        "train/good/none",
+    )
     dataset = load_dataset(root)
     found = {
         why: [p.relative_to(root / "nut").as_posix() for p in paths] for why, paths in unused_files(dataset).items()
@@ -50,11 +58,11 @@ def test_what_is_not_read_is_named_by_reason(tmp_path):
     assert found == {
         ELSEWHERE: ["test/loose.png", "train/bad/x.png"],
         LOST_MASKS: ["ground_truth/crack/9_mask.png"],
-        UNREADABLE: ["test/crack/y.heic", "train/good/none", "train/good/z.dcm"],
+        UNREADABLE: ["test/crack/y.heic", "train/good/0.heic", "train/good/none", "train/good/z.dcm"],
         DOCUMENTS: ["license.txt"],
     }
     text = str(check_folder(root))
-    assert f"{ELSEWHERE} (2)\n  nut/test/loose.png\n  nut/train/bad/x.png" in text and f"{UNREADABLE} (3)" in text
+    assert f"{ELSEWHERE} (2)\n  nut/test/loose.png\n  nut/train/bad/x.png" in text and f"{UNREADABLE} (4)" in text
     lines = notes(unused_files(dataset), root)
     assert len(lines) == 3 and f"{ELSEWHERE}, not used: 2 (nut/test/loose.png, nut/train/bad/x.png)" in lines
 
