@@ -1,11 +1,13 @@
-"""What AnomalyDINO's shots, rotations, resolution, mask and network change, on three data sets (chapter 21).
+"""What AnomalyDINO's shots, rotations, resolution, mask, layer and network change, on six categories (chapter 21).
 
     python benchmarks/anomalydino_factors.py bottle --data FOLDER --backbone vit_tiny_patch16 --weights FILE
     python benchmarks/anomalydino_factors.py elpv --backbone efficientnet_lite0
+    python benchmarks/anomalydino_factors.py tire --data FOLDER --backbone dinov2_vits14_saliency
     python benchmarks/anomalydino_factors.py bottle
 
-Rows are stored one by one in results/DATASET/anomalydino, so a stopped call resumes; tools/pack_results.py packs them
-for a commit. Without --backbone the table of the stored rows is printed.
+Rows are stored one by one in results/DATASET/anomalydino, those of dinov2_vits14_saliency in results/DATASET/saliency;
+a stopped call resumes, and tools/pack_results.py packs them for a commit. Without --backbone the tables of the stored
+rows are printed.
 """
 
 import argparse
@@ -25,11 +27,16 @@ from adlib.papers.compare import own_rows
 from adlib.progress import progress
 
 RESULTS = Path(__file__).parents[1] / "results"
-FOLDERS = {"bottle": "mvtec"}  # study -> folder of its rows, where the names differ
+FOLDERS = {"bottle": "mvtec", "poly": "elpv"}  # study -> folder of its rows, where the names differ
+SALIENCY = "dinov2_vits14_saliency"
 SEEDS = (0, 1, 2)
 ONE_DRAW = (0, None)  # shots without random selection: batched zero-shot and full-shot
 TURNED, UPRIGHT = {"rotate": True}, {"rotate": False}
 FINE = {"resize": 672}
+WHOLE = {"resize": 448, "aspect": "keep"}
+MASKED = {"mask": "test"}
+FEW = (1, 2, 4, 8, 16)
+DEPTHS = [({"rotate": False, "layers": (layer,)}, (1,)) for layer in (*(f"block{n}" for n in range(5, 13)), "norm")]
 # The mask's threshold is in units of DINOv2's tokens, so no mask is the default here; with other tokens it is a
 # factor.
 COMMON: dict[str, Any] = {"mask": "never"}
@@ -37,6 +44,7 @@ OWN: dict[str, dict[str, Any]] = {
     "vit_tiny_patch16": {"resize": 448},
     "efficientnet_lite0": {"resize": 256, "layers": DEEP_LAYERS["efficientnet_lite0"]},
     "resnet18": {"resize": 256},
+    SALIENCY: {"resize": 448},
 }
 
 
@@ -75,12 +83,38 @@ STUDIES = {
             ],
             "efficientnet_lite0": [(UPRIGHT, (0, 1, 4, 16)), (TURNED, (1, 4, 16)), (UPRIGHT, (None,))],
             "resnet18": [(UPRIGHT, (0, 1, 4)), (TURNED, (1, 4))],
+            SALIENCY: [
+                *DEPTHS,
+                (UPRIGHT, (0, *FEW)),
+                (TURNED, FEW),
+                (UPRIGHT | MASKED, FEW),
+                (UPRIGHT | FINE, (1, 4)),
+            ],
         },
     ),
+    "screw": Study(
+        "screw",
+        "slice",
+        {
+            "efficientnet_lite0": [(UPRIGHT, FEW), (TURNED, FEW)],
+            SALIENCY: [(UPRIGHT, FEW), (TURNED, FEW), (UPRIGHT | MASKED, FEW), (UPRIGHT | FINE, (1, 4))],
+        },
+    ),
+    "tire": Study(
+        "tire",
+        "slice",
+        {
+            "efficientnet_lite0": [(UPRIGHT, FEW), (TURNED, FEW)],
+            SALIENCY: [(UPRIGHT, (0, *FEW)), (TURNED, FEW), (UPRIGHT | MASKED, FEW), (UPRIGHT | FINE, (1, 4))],
+        },
+    ),
+    # The layer was chosen on `bottle` and here; `mono` and the other categories were not looked at for it.
+    "poly": Study("poly", "random", {SALIENCY: DEPTHS}),
     "elpv": Study(
         "mono",
         "random",
         {
+            SALIENCY: [(UPRIGHT, (1, 4, 32)), (TURNED, (1, 4)), (UPRIGHT | MASKED, (1, 4))],
             "efficientnet_lite0": [
                 (TURNED, (1, 4)),
                 (UPRIGHT, (0,)),  # with shots: results/elpv/sweep, shown in the README
@@ -89,13 +123,18 @@ STUDIES = {
             "vit_tiny_patch16": [(UPRIGHT, (1, 4, 32)), (TURNED, (1, 4)), (UPRIGHT | FINE, (1, 4))],
         },
     ),
-    # Tiles as in chapter 06 and in the tables of the README: squares of 320 pixels.
+    # Tiles as in chapter 06 and in the tables of the README, squares of 320 pixels; whole ones for the largest network.
     "mtd": Study(
         "mtd",
         "slice",
         {
             "vit_tiny_patch16": [(UPRIGHT, (1, 4)), (TURNED, (1, 4))],
             "efficientnet_lite0": [(UPRIGHT, (1, 4)), (TURNED, (1, 4))],
+            SALIENCY: [
+                (UPRIGHT | WHOLE, (1, 4, 32)),
+                (TURNED | WHOLE, (1, 4)),
+                (UPRIGHT | WHOLE | MASKED, (1, 4)),
+            ],
         },
         {"resize": 320, "aspect": "square"},
     ),
@@ -111,9 +150,10 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of results (default: results/)")
     options = parser.parse_args()
     study = STUDIES[options.study]
-    store = ResultStore(options.results / FOLDERS.get(options.study, options.study) / "anomalydino")
+    folder = options.results / FOLDERS.get(options.study, options.study)
+    store = ResultStore(folder / ("saliency" if options.backbone == SALIENCY else "anomalydino"))
     if options.backbone:
-        source = "elpv" if options.study == "elpv" else options.data
+        source = "elpv" if options.study in ("elpv", "poly") else options.data
         if not source:
             parser.error(f"{options.study} is read from a folder: give --data.")
         dataset, machine, cache = load_dataset(source, study.category), Machine(options.weights), TensorCache()
@@ -125,7 +165,8 @@ def main() -> None:
             share_distances(waiting, dataset, cache, machine)
             for protocol in waiting:
                 run(protocol, dataset, store, cache=cache, machine=machine)
-    print(own_rows("anomalydino", store.results()).round(4).to_string(index=False))
+    stores = [store] if options.backbone else [store, ResultStore(folder / "saliency")]
+    print(own_rows("anomalydino", [r for one in stores for r in one.results()]).round(4).to_string(index=False))
 
 
 def _protocols(

@@ -1,16 +1,17 @@
 """Rows for the comparison of all methods (chapter 14), by method, data set and seed, in results/DATASET/methods.
 
-    python benchmarks/methods.py --all [--mvtec DIR] [--mtd DIR] [--welds DIR] [--sets toy elpv ...] [--method NAME ...]
+    python benchmarks/methods.py --all [--mvtec DIR] [--mtd DIR] [--welds DIR] [--tire DIR] [--sets toy elpv ...]
+        [--method NAME ...]
     python benchmarks/methods.py --method NAME --data elpv|toy|DIR [--category NAME] [--backbone NAME]
         [--weights FILE] [--set NAME=VALUE ...] [--seeds 0 1 2] [--store NAME]
 
 The first form runs every cell of the table that has no row yet, cheap data sets first; a killed call resumes where it
-stopped. A cell counts as done whatever the setting of its row. The second form runs one method with another setting:
-give --store as well, or first delete the row of the other setting, since two rows of one method confuse the comparison.
-results/mtd/settings has such rows: `--set steps=300` of methods that train, `--set aspect=keep` of the Gaussian, `--set
-nearest_images=1` and 5 of SPADE. Without --method and --all the tables of the stored rows are printed. VALUE is read as
-JSON, or as text where it is not JSON. New rows are single files next to the packed rows; pack them with
-tools/pack_results.py to commit them.
+stopped. A cell counts as done whatever the setting of its row, but not if its method has a new revision. The second
+form runs one method with another setting: give --store as well, or first delete the row of the other setting, since two
+rows of one method confuse the comparison. results/mtd/settings has such rows: `--set steps=300` of methods that train,
+`--set aspect=keep` of the Gaussian, `--set nearest_images=1` and 5 of SPADE. Without --method and --all the tables of
+the stored rows are printed. VALUE is read as JSON, or as text where it is not JSON. New rows are single files next to
+the packed rows; pack them with tools/pack_results.py to commit them.
 """
 
 import argparse
@@ -46,6 +47,7 @@ class Part:
     seeds: of everything random, the selection of these images included.
     steps: training steps; None for each method's own.
     options: parameters of every method.
+    methods: names of the methods that are run; () for all.
     """
 
     categories: tuple[str, ...]
@@ -54,8 +56,11 @@ class Part:
     seeds: tuple[int, ...] = (0, 1, 2)
     steps: int | None = 300
     options: Mapping[str, Any] = field(default_factory=dict)
+    methods: tuple[str, ...] = ()
 
 
+# What shows which methods need aligned parts: each family, without the methods that train for long.
+FROZEN = ("patchcore", "padim", "spade", "gaussian", "anomalydino", "fastflow", "reverse_distillation", "stfpm")
 # Cheap data sets first. Toy images are halved in size, so each of a method's 12 runs costs a quarter. 20 of their 40
 # good images remain, enough to hold out for a threshold; with fewer, it would take one training per image. Weld tiles
 # have 160 pixels; they overlap, so 200 of the 798 good tiles hold most of what there is to learn. Magnetic tiles have
@@ -67,6 +72,8 @@ PARTS = {
     "bottle": Part(("bottle",), "mvtec", steps=None),
     "welds": Part(("gdxray_weld",), "welds", shots=200, options={"resize": 160}),
     "mtd": Part(("mtd",), "mtd", steps=1100, options={"aspect": "square"}),
+    "screw": Part(("screw",), "mvtec", steps=None, methods=FROZEN),
+    "tire": Part(("tire",), "tire", steps=None, methods=FROZEN),
 }
 
 
@@ -74,8 +81,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--all", action="store_true", help="run every cell without a row")
     parser.add_argument("--sets", nargs="+", choices=PARTS, default=list(PARTS), help="with --all: only these sets")
-    parser.add_argument("--mvtec", help="with --all: folder of MVTec AD, for bottle")
+    parser.add_argument("--mvtec", help="with --all: folder of MVTec AD, for bottle and screw")
     parser.add_argument("--mtd", help="with --all: folder of Magnetic Tile Defects")
+    parser.add_argument("--tire", help="with --all: folder of MVTec 3D-AD's tire, RGB images in MVTec's layout")
     parser.add_argument("--welds", help="with --all: folder of weld tiles from data_scripts/gdxray_welds.py")
     parser.add_argument("--method", nargs="+", choices=DETECTORS, default=[], help="methods; with --all: only these")
     parser.add_argument("--data", help="one method: folder of a data set, elpv or toy")
@@ -119,6 +127,7 @@ def _run_missing(options: argparse.Namespace) -> int:
         (name, r.protocol.method, r.protocol.category, r.protocol.seed)
         for name in folders
         for r in store_of(name).results()
+        if r.protocol.revision == DETECTORS[r.protocol.method].revision
     }
     failures = 0
     for name, method, category, seed in _cells(folders, options):
@@ -138,7 +147,7 @@ def _cells(names: Iterable[str], options: argparse.Namespace) -> list[tuple[str,
     cells = [
         (name, method, category, seed)
         for name in names
-        for method in options.method or [m for m in DETECTORS if m not in SAME_METHOD]
+        for method in options.method or PARTS[name].methods or [m for m in DETECTORS if m not in SAME_METHOD]
         for category in PARTS[name].categories
         for seed in options.seeds or PARTS[name].seeds
     ]
