@@ -3,6 +3,10 @@
 Every position of the patch grid has its own Gaussian, fitted to the features of the good images at that position. A
 patch is scored by its Mahalanobis distance from the Gaussian of ITS position, the distance in standard deviations along
 each direction. Fast and small, but the part must be at the same position in all images.
+
+Layers are joined as in the paper (sec. 3.1): a patch takes from each layer the activation vector at its place, so the
+cells of the finest grid below one coarse cell share that cell's vector. Rows and models of before this was a parameter
+interpolated the coarser maps bilinearly (`join="interpolate"`).
 """
 
 from collections.abc import Iterator
@@ -14,10 +18,11 @@ from torch import Tensor
 
 from adlib.bank.memory import PatchBank, check_memory
 from adlib.detectors.base import Detector
-from adlib.errors import InputError
+from adlib.errors import InputError, check_choice
 from adlib.features.extract import ImageFeatures
-from adlib.features.patches import patch_vectors
+from adlib.features.patches import JOINS, patch_vectors
 from adlib.features.stages import pyramid_layers
+from adlib.growth import Growth
 
 EPSILON = 0.01  # on the diagonal of every covariance, as in the paper: fewer images than channels leave it singular
 CHUNK = 256  # positions fitted at once: 256 covariances of 100 x 100 in float64 take 20 MB
@@ -32,6 +37,7 @@ class PaDiM(Detector):
     layers: None for the deepest layer at each of the strides 4, 8 and 16 (a ViT: its default).
     crop: see `Preprocess`.
     dims: number of randomly chosen channels, at most those of the layers.
+    join: "repeat" or "interpolate", how a coarser layer is brought to the finest grid; see `patch_vectors`.
     sigma: in network pixels.
     seed: of the choice of channels.
     """
@@ -39,10 +45,12 @@ class PaDiM(Detector):
     name: ClassVar[str] = "padim"
     family: ClassVar[str] = "memory bank"
     chapter: ClassVar[str] = "06"
+    growth: ClassVar[Growth] = Detector.growth | Growth(added={"join": "interpolate"})
 
     aspect: str = "square"
     crop: int | None = None
     dims: int = 100
+    join: str = "repeat"
 
     def _learn(self, features: Iterator[ImageFeatures], views: int, show_progress: bool) -> None:
         """Fit `mean_` (P, d) and `whitening_` (P, d, d) of the P positions of `grid_` on `channels_`.
@@ -52,7 +60,7 @@ class PaDiM(Detector):
         """
         patches, grid, channels = PatchBank(views), None, None
         for item in features:
-            vectors, size = patch_vectors(item.maps, neighbourhood=1)
+            vectors, size = self._vectors(item)
             if grid is None:
                 grid, channels = size, self._choose_channels(vectors)
                 _check_memory(len(vectors), len(channels), vectors)
@@ -65,7 +73,7 @@ class PaDiM(Detector):
 
     def _score(self, features: ImageFeatures) -> tuple[float, Tensor]:
         """Patch scores are Mahalanobis distances, >= 0. Raises InputError if the grid differs from the references'."""
-        vectors, grid = patch_vectors(features.maps, neighbourhood=1)
+        vectors, grid = self._vectors(features)
         _check_grid(grid, tuple(self.grid_), features.name)
         deviations = vectors[:, self.channels_] - self.mean_
         distances = torch.linalg.vector_norm(torch.bmm(self.whitening_, deviations[:, :, None])[:, :, 0], dim=1)
@@ -74,11 +82,15 @@ class PaDiM(Detector):
 
     def _check(self) -> None:
         super()._check()
+        check_choice("join", self.join, JOINS)
         if self.dims < 1:
             raise InputError(f"dims is the number of channels to keep, at least 1, not {self.dims}.")
 
     def _layers(self) -> tuple[str, ...]:
         return tuple(self.layers or pyramid_layers(self.network()))
+
+    def _vectors(self, features: ImageFeatures) -> tuple[Tensor, tuple[int, int]]:
+        return patch_vectors(features.maps, neighbourhood=1, join=self.join)
 
     def _choose_channels(self, vectors: Tensor) -> Tensor:
         order = torch.randperm(vectors.shape[1], generator=torch.Generator().manual_seed(self.seed))

@@ -3,6 +3,10 @@
 Chapter 02. The student never sees the image. It gets the teacher's maps through a bottleneck that learns to encode good
 images, and reconstructs the maps from deep to shallow. A defect does not pass the bottleneck: the student returns the
 map of a good part, and differs from the teacher at the defect.
+
+The loss is the paper's: 1 - cosine at each position, averaged over positions. The authors' code (hq-deng/RD4AD) trains
+on 1 - cosine of each whole map, flattened to one vector, where positions with long vectors count more. Its score is
+the paper's and ours: 1 - cosine at each position, the layers' maps added.
 """
 
 from collections.abc import Mapping

@@ -2,6 +2,10 @@
 
 Two searches. One vector per image finds the K nearest good images, and their mean distance is the image score; then
 every patch is compared with the patches of these K images only, and its distance to the nearest is the patch score.
+
+Distances: the paper's equations square them; here they are Euclidean, as in the re-implementation that many use
+(byungjae89/SPADE-pytorch). That code takes K = 5 instead of 50, and searches each layer alone and averages the layers'
+maps, where the paper and this file join the layers to one vector and search once. We know of no code by the authors.
 """
 
 from collections.abc import Iterator, Sequence

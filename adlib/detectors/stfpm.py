@@ -4,6 +4,9 @@ The teacher is a pretrained network; the student, of the same or a smaller archi
 to predict the teacher's maps on good images. It was never trained on defects, and differs from the teacher there. Maps
 are compared as directions, each position's vector normalised to length 1, at several scales: a defect must change all
 scales to score high in their product.
+
+The authors' code (gdwang08/STFPM) leaves out the 1/2 of the paper's squared distance: its loss is twice ours, and its
+product of three maps eight times, in the same order.
 """
 
 from dataclasses import dataclass

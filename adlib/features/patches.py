@@ -21,6 +21,7 @@ from adlib.errors import InputError, check_choice
 ASPECTS = ("keep", "square")
 INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 POOLINGS = ("mean", "official")
+JOINS = {"repeat": "nearest", "interpolate": "bilinear"}  # in the words of `F.interpolate`
 
 
 @dataclass(frozen=True)
@@ -175,27 +176,34 @@ def grid_size(maps: Mapping[str, Tensor]) -> tuple[int, int]:
 
 
 def patch_vectors(
-    maps: Mapping[str, Tensor], neighbourhood: int = 3, pooling: str = "mean", dims: int = 1024
+    maps: Mapping[str, Tensor],
+    neighbourhood: int = 3,
+    pooling: str = "mean",
+    dims: int = 1024,
+    join: str = "interpolate",
 ) -> tuple[Tensor, tuple[int, int]]:
     """Feature maps of one image -> one vector per patch, on the grid of the finest map.
 
-    maps: layer name -> (C, h, w), in the order in which they are stacked. Every map is resized bilinearly to the
-        largest grid.
+    maps: layer name -> (C, h, w), in the order in which they are stacked.
     neighbourhood: odd side p of the window around each patch (PatchCore's 'locally aware patch').
     pooling: "mean" is the window's mean, with zeros outside the map, as in the official code: border patches are
         damped, and that matters (see benchmarks/README.md); D is the sum of C over the layers. "official" is what
         patchcore-inspection computes: the C x p x p values of the zero-padded window are pooled adaptively to `dims`,
         then the layers are stacked and pooled again to `dims`.
     dims: D with "official" pooling.
+    join: how a coarser map is brought to the finest grid. "interpolate" is bilinear (PatchCore). "repeat" gives each of
+        its cells to all cells of the finest grid that it covers (PaDiM): row i of h takes row floor(i * h' / h) of a
+        map with h' rows, likewise columns, so that cells straddling two coarse cells take the upper left one.
     Returns vectors (h * w, D) float32, row by row, and (h, w).
-    Raises InputError for an even or negative window and an unknown pooling.
+    Raises InputError for an even or negative window, an unknown pooling and an unknown join.
     """
     if neighbourhood < 1 or neighbourhood % 2 == 0:
         raise InputError(f"neighbourhood must be an odd number of at least 1, not {neighbourhood}.")
     check_choice("pooling", pooling, POOLINGS)
+    check_choice("join", join, JOINS)
     grid = grid_size(maps)
     pool = _mean_window if pooling == "mean" else _official_window
-    layers = [_to_grid(pool(m, neighbourhood, dims), grid) for m in maps.values()]
+    layers = [_to_grid(pool(m, neighbourhood, dims), grid, join) for m in maps.values()]
     if pooling == "mean":
         return torch.cat(layers).flatten(1).T.contiguous(), grid
     stacked = torch.stack(layers).flatten(2).permute(2, 0, 1)  # (patches, layers, dims)
@@ -215,7 +223,7 @@ def _official_window(features: Tensor, side: int, dims: int) -> Tensor:
     return pooled.T.reshape(dims, height, width)
 
 
-def _to_grid(features: Tensor, grid: tuple[int, int]) -> Tensor:
+def _to_grid(features: Tensor, grid: tuple[int, int], join: str) -> Tensor:
     if tuple(features.shape[1:]) == grid:
         return features
-    return F.interpolate(features[None], size=grid, mode="bilinear", align_corners=False)[0]
+    return F.interpolate(features[None], size=grid, mode=JOINS[join])[0]

@@ -16,7 +16,7 @@ from adlib.detectors.patchcore import OFFICIAL
 from adlib.errors import InputError
 
 # Categories behind a mean over a data set.
-CATEGORIES = {"mvtec": 15, "visa": 12}
+CATEGORIES = {"mvtec": 15, "visa": 12, "mvtec_3d": 10}
 
 
 def published(**where: str) -> pd.DataFrame:
@@ -24,8 +24,9 @@ def published(**where: str) -> pd.DataFrame:
 
     where: column -> the value that its rows must have.
 
-    Returns the columns method, variant, dataset, category, shots ("full" or a number as text), metric, value and std
-    (percent; seconds for seconds_per_image), source, how_read. Raises InputError on an unknown column.
+    Returns the columns method, variant, dataset, category, shots ("full" for all good training images, or a number as
+    text; defective images, where a method learns from some, are in the variant), metric, value and std (percent;
+    seconds for seconds_per_image), source, how_read. Raises InputError on an unknown column.
     """
     with files("adlib.papers").joinpath("published.csv").open(encoding="utf-8") as file:
         table = pd.read_csv(file, dtype={"shots": str, "variant": str}, keep_default_na=False, na_values={"std": [""]})
@@ -44,6 +45,7 @@ class Setting:
     map_frame: as in `Protocol`; None where unknown.
     selection: as in `Protocol`; None where unknown.
     options: as in `Protocol`, without the unknown ones.
+    run_by: who ran it instead of the method's authors, and what is known of that run; "" for the authors themselves.
     note: what no parameter expresses; "" for nothing.
     """
 
@@ -51,6 +53,7 @@ class Setting:
     map_frame: str | None = None
     selection: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    run_by: str = ""
     note: str = ""
 
 
@@ -62,6 +65,13 @@ _PATCHCORE = {
     "neighbours": 1,
     "top_share": 0.0,
     "sigma": 4.0,
+}
+# Others who ran PatchCore, and what is known of their runs. IM-IAD's repository (M-3LAB/open-iad) first had a coreset
+# of 0.001 at 256 pixels: of one image's 1,024 patches one. Later it had 0.1.
+_RUN_BY = {
+    "IM-IAD": "run by IM-IAD's authors, whose early code keeps 0.1% of the patches (of one image, one patch); "
+    "the settings of this number are not stated",
+    "WinCLIP": "run by WinCLIP's authors on their own draws of the references; other settings are not stated",
 }
 # The commands of its repository: 256 -> 224 and 366 -> 320. For 280 the first number is not stated.
 _RESIZED = {224: 256, 320: 366}
@@ -86,10 +96,10 @@ def setting(method: str, variant: str) -> Setting:
 
 
 def _patchcore(variant: str) -> Setting:
-    if variant.startswith(("IM-IAD", "WinCLIP")):
-        noise = re.search(r"\d+% noisy training images", variant)
-        note = "a run by other authors, whose settings are not stated"
-        return Setting(note=f"{note}; trained on {noise[0]}" if noise else note)
+    for name, run_by in _RUN_BY.items():
+        if variant.startswith(name):
+            noise = re.search(r"\d+% noisy training images", variant)
+            return Setting(run_by=run_by, note=f"trained on {noise[0]}" if noise else "")
     options: dict[str, Any] = dict(_PATCHCORE)
     note = ""
     if official := _OFFICIAL_NAME.match(variant):
@@ -109,7 +119,7 @@ def _patchcore(variant: str) -> Setting:
     if ensemble:  # two of its networks are not in this library
         backbone = ENSEMBLE
         options.pop("dims")
-    return Setting(backbone, "network", None, options, note)
+    return Setting(backbone, "network", None, options, note=note)
 
 
 def _frame(crop: int) -> dict[str, int]:

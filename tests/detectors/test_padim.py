@@ -10,23 +10,31 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial.distance import mahalanobis
 
 from adlib.data.toy import render
+from adlib.detectors import load_detector
 from adlib.detectors.padim import PaDiM, pyramid_layers, whitening
 from adlib.errors import InputError
+from adlib.experiments.protocol import Protocol
 from adlib.features.backbones import load_backbone
-from adlib.features.patches import patch_vectors
 
 GOOD = [render("nut", seed=seed, size=64)[0] for seed in range(5)]
 BAD = render("nut", "scratch", seed=9, size=64)[0]
 
 
 def features_of(detector: PaDiM, picture: np.ndarray) -> np.ndarray:
-    """(h, w, D) of one picture, without the detector: the network's maps, brought to the finest grid."""
+    """(h, w, D) of one picture, without the detector: every place takes each layer's vector there."""
     network = load_backbone("efficientnet_lite0", device="cpu")
     side = detector.resize
     pixels = np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BILINEAR), dtype=np.float32)
     maps = network(torch.from_numpy(pixels / 255).permute(2, 0, 1)[None], ("blocks1", "blocks2", "blocks4"))
-    vectors, grid = patch_vectors({name: values[0] for name, values in maps.items()}, neighbourhood=1)
-    return vectors.reshape(*grid, -1).numpy().astype(np.float64)
+    layers = [values[0].numpy() for values in maps.values()]
+    height, width = layers[0].shape[1:]
+    cells = [[[at(layer, y / height, x / width) for layer in layers] for x in range(width)] for y in range(height)]
+    return np.array([[np.concatenate(cell) for cell in row] for row in cells], dtype=np.float64)
+
+
+def at(layer: np.ndarray, y: float, x: float) -> np.ndarray:
+    """The activation vector of (C, h, w) at a place given in fractions of its sides (sec. 3.1)."""
+    return layer[:, int(y * layer.shape[1]), int(x * layer.shape[2])]
 
 
 def plain_distances(samples: np.ndarray, query: np.ndarray) -> np.ndarray:
@@ -102,6 +110,43 @@ def test_what_does_not_fit_into_memory_is_refused_before_it_is_computed(monkeypa
 def test_dims_must_keep_a_channel():
     with pytest.raises(InputError, match="dims"):
         PaDiM(dims=0).fit(GOOD[:1])
+
+
+OLD = {
+    "dataset": "mvtec",
+    "category": "bottle",
+    "data_digest": "00000000",
+    "method": "padim",
+    "backbone": "efficientnet_lite0",
+    "weights_sha256": "11111111",
+    "options": {"aspect": "square", "crop": None, "dims": 100, "layers": None, "precision": "float32", "resize": 256}
+    | {"sigma": 4.0, "window": None},
+}
+
+
+def test_rows_that_interpolated_keep_their_hash_and_their_meaning():
+    old = Protocol.from_dict(OLD)
+    assert old.hash == "bae9aecf0c" and old.options["join"] == "interpolate"
+    today = Protocol(**OLD)
+    assert today.options["join"] == "repeat" and today.hash != old.hash
+
+
+def test_a_model_saved_before_joins_were_a_choice_scores_as_then(tmp_path, monkeypatch):
+    fitted = PaDiM(resize=64, dims=12, join="interpolate").fit(GOOD)
+    monkeypatch.setattr(PaDiM, "parameters", lambda self: {k: v for k, v in vars(self).items() if k in KNOWN_THEN})
+    fitted.save(tmp_path / "model")
+    monkeypatch.undo()
+    loaded = load_detector(tmp_path / "model")
+    assert loaded.join == "interpolate"
+    assert np.array_equal(loaded.predict([BAD]).grids[0], fitted.predict([BAD]).grids[0])
+
+
+KNOWN_THEN = set(PaDiM.parameter_defaults()) - {"join"}
+
+
+def test_an_unknown_join_is_refused():
+    with pytest.raises(InputError, match="Unknown join 'copy'; choose one of repeat, interpolate"):
+        PaDiM(resize=64, join="copy").fit(GOOD[:1])
 
 
 def test_layers_follow_the_strides():

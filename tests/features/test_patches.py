@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from adlib.errors import InputError
-from adlib.features.patches import Frame, Preprocess, grid_size, patch_vectors
+from adlib.features.patches import JOINS, Frame, Preprocess, grid_size, patch_vectors
 
 
 def picture(width: int, height: int) -> Image.Image:
@@ -171,6 +171,30 @@ def test_layers_meet_on_the_finest_grid():
     assert torch.allclose(vectors[1 * 8 + 1, 3:], expected, atol=1e-6)
 
 
+def test_a_coarse_cell_is_repeated_over_the_cells_it_covers():
+    coarse = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
+    vectors, grid = patch_vectors({"fine": torch.zeros(1, 4, 4), "coarse": coarse}, neighbourhood=1, join="repeat")
+    expected = [[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]]
+    assert grid == (4, 4) and vectors[:, 1].reshape(4, 4).tolist() == expected
+
+
+def test_the_neighbours_of_a_repeated_cell_do_not_bleed_into_it():
+    coarse = torch.zeros(1, 3, 3)
+    coarse[0, 1, 1] = 1.0
+    both = {"fine": torch.zeros(1, 6, 6), "coarse": coarse}
+    repeated, interpolated = (patch_vectors(both, 1, join=join)[0][:, 1].reshape(6, 6) for join in JOINS)
+    assert repeated.nonzero().tolist() == [[2, 2], [2, 3], [3, 2], [3, 3]] and repeated.sum() == 4
+    assert len(interpolated.nonzero()) == 16
+
+
+def test_a_cell_between_two_coarse_ones_takes_the_upper_left_one():
+    coarse = torch.arange(6.0).reshape(1, 2, 3)
+    both = {"fine": torch.zeros(1, 5, 7), "coarse": coarse}
+    vectors, _ = patch_vectors(both, neighbourhood=1, join="repeat")
+    expected = [[3 * (i * 2 // 5) + j * 3 // 7 for j in range(7)] for i in range(5)]
+    assert vectors[:, 1].reshape(5, 7).tolist() == expected
+
+
 def adaptive_mean(values: np.ndarray, bins: int) -> np.ndarray:
     """Adaptive average pooling, stated plainly: bin i holds values floor(i n / b) to ceil((i + 1) n / b)."""
     n = len(values)
@@ -196,6 +220,11 @@ def test_an_even_window_is_refused(side):
 def test_an_unknown_pooling_is_refused():
     with pytest.raises(InputError, match="pooling"):
         patch_vectors(maps(), pooling="max")
+
+
+def test_an_unknown_join_is_refused():
+    with pytest.raises(InputError, match="Unknown join 'copy'; choose one of repeat, interpolate"):
+        patch_vectors(maps(), join="copy")
 
 
 def test_seen_box_covers_the_whole_where_nothing_is_cropped():

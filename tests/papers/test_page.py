@@ -12,7 +12,13 @@ from helpers.made_up_results import EXACT, result
 def test_pages_are_written(tmp_path):
     runs = [result(**EXACT)]
     table = pd.read_csv(write_page("patchcore", runs, tmp_path / "p.csv"))
-    assert len(table) == len(published(method="PatchCore")) and {"how_read", "differs"} <= set(table)
+    assert len(table) == len(published(method="PatchCore")) and {
+        "how_read",
+        "differs",
+        "protocol",
+        "best",
+        "best_differs",
+    } <= set(table)
     assert (
         (tmp_path / "p.csv").read_bytes().startswith(b"\xef\xbb\xbf")
     )  # Excel takes it for its own code page otherwise

@@ -188,7 +188,8 @@ SOURCE = Source(
     licence="For research; the terms are on the authors' page, and third parties list it under BSD 2-Clause: read the"
     " page.\nCite: Liu et al., Future Frame Prediction for Anomaly Detection - A New Baseline, CVPR 2018.",
     archive="shanghaitech.tar.gz",
-    # The authors' page links to share sites that need a browser. This is the address anomalib uses; the sha256 decides.
+    # The authors' page links to share sites that need a browser. Address and sha256 are those of anomalib's data module
+    # ShanghaiTech; unverified: the archive was never fetched for this module.
     url="http://101.32.75.151:8181/dataset/shanghaitech.tar.gz",
     sha256="c13a827043b259ccf8493c9d9130486872992153a9d714fe229e523cd4c94116",
     arrange=arrange,
