@@ -28,12 +28,16 @@ def mask_warnings(dataset: Dataset, show_progress: bool = False) -> list[str]:
     jpeg = [s for s in masked if s.mask.suffix.lower() in (".jpg", ".jpeg", ".jpe", ".jfif")]
     turned = [s for s in masked if _or(False, is_turned, s.path)]
     kinds = (
-        (covering, f"masks cover more than {MOST:.0%} of their image; if good is white in them, invert them"),
-        (shared, "images share their mask with another image; name masks after single images"),
-        (jpeg, "masks are JPEG files, whose edges are not sharp; save masks as PNG"),
-        (turned, "images with masks are stored turned (EXIF); their masks must be drawn on the upright image"),
+        (covering, f"with a mask of more than {MOST:.0%} of its area; if good is white in the mask, invert it"),
+        (shared, "with the mask of another image; name masks after single images"),
+        (jpeg, "with a JPEG mask, whose edges are not sharp; save masks as PNG"),
+        (turned, "with a mask, stored turned (EXIF); the mask must be drawn on the upright image"),
     )
-    return [f"{len(found)} {sentence}: {_names(found, dataset)}" for found, sentence in kinds if found]
+    return [f"{_count(found)} {sentence}: {_names(found, dataset)}" for found, sentence in kinds if found]
+
+
+def _count(samples: list[Sample]) -> str:
+    return f"{len(samples)} image{'' if len(samples) == 1 else 's'}"
 
 
 def _covered(sample: Sample) -> float:

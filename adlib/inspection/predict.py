@@ -28,7 +28,7 @@ from adlib.evaluation.thresholds import SPLIT, promise
 from adlib.experiments.calibrate import acceptable_rate, check_rate
 from adlib.experiments.looks import described, differences, look_of
 from adlib.features.tiles import SMALLEST_TILE
-from adlib.files import atomic_write, sha256_of, sole_writer
+from adlib.files import atomic_write, sha256_of, short_name, sole_writer
 from adlib.inspection.folder import claim, kept_rows
 from adlib.inspection.overlays import colour_scale, paint
 from adlib.outputs import PREDICTED, is_output, mark_output
@@ -203,7 +203,7 @@ def _score_missing(
 def _write(result: Scored, image: Image.Image, rule: Rule, out: Path, path: Path, key: str) -> dict[str, Any]:
     """Write map and overlay of one image; returns the entries of its row."""
     # Two images of one name from two folders, or that differ in case only, get two files; a name may fill 255 bytes.
-    name = f"{printable(path.stem).replace(chr(92), '_')[:60]}-{key[:10]}"
+    name = f"{short_name(printable(path.stem).replace(chr(92), '_')[:60], 200)}-{key[:10]}"
     with atomic_write(out / "maps" / f"{name}.tiff", "wb", durable=False) as file:
         Image.fromarray(result.anomaly_map).save(file, format="TIFF")
     if rule.limits:

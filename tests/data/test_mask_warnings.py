@@ -39,7 +39,7 @@ def test_inverted_masks(own):
     for name in "cd":
         write(root / f"gt/pore/{name}.png", 255 - mask)
     (warning,) = mask_warnings(load_dataset(root))
-    assert warning.startswith("2 masks cover more than 50%") and "pore/c.png, pore/d.png" in warning
+    assert warning.startswith("2 images with a mask of more than 50%") and "pore/c.png, pore/d.png" in warning
     assert "Masks that are probably wrong (1)" in str(check_folder(root))
 
 
@@ -47,7 +47,7 @@ def test_shared_masks(own):
     root, _ = own
     picture(root / "pore/c.bmp")
     (warning,) = mask_warnings(load_dataset(root))
-    assert warning.startswith("2 images share their mask") and "pore/c.bmp, pore/c.png" in warning
+    assert warning.startswith("2 images with the mask of another") and "pore/c.bmp, pore/c.png" in warning
 
 
 def test_jpeg_masks(own):
@@ -55,7 +55,7 @@ def test_jpeg_masks(own):
     (root / "gt/pore/c.png").unlink()
     write(root / "gt/pore/c.jpg", mask)
     (warning,) = mask_warnings(load_dataset(root))
-    assert warning.startswith("1 masks are JPEG files")
+    assert warning.startswith("1 image with a JPEG mask")
 
 
 def test_masks_of_turned_images(own):
@@ -64,7 +64,7 @@ def test_masks_of_turned_images(own):
     exif[0x0112] = 3
     write(root / "pore/c.png", np.zeros((16, 20), np.uint8), exif=exif)
     (warning,) = mask_warnings(load_dataset(root))
-    assert warning.startswith("1 images with masks are stored turned") and "pore/c.png" in warning
+    assert warning.startswith("1 image with a mask, stored turned") and "pore/c.png" in warning
 
 
 @pytest.mark.parametrize("values", [(100, 200), (1, 200), (60, 120, 180), (30, 60, 90, 120, 150, 180, 210, 240)])

@@ -270,6 +270,15 @@ def test_a_spreadsheet_takes_no_name_for_a_formula(model, toy_root, tmp_path, mo
     assert (tmp_path / "out/scores.csv").read_bytes() == content
 
 
+def test_the_longest_names_leave_room_for_the_ending(model, toy_root, tmp_path):
+    """60 characters of four bytes fill a file name alone."""
+    image = tmp_path / ("🔩" * 60 + ".png")
+    shutil.copy(toy_root / "weld/test/good/000.png", image)
+    predict_files(model, [image], tmp_path / "out")
+    (row,) = rows(tmp_path / "out")
+    assert row["problem"] == "" and (tmp_path / "out" / row["map"]).is_file()
+
+
 def test_a_table_of_before_is_continued(model, toy_root, tmp_path, monkeypatch):
     """Tables once had no byte order mark, no column `differs` and no escaped names."""
     monkeypatch.chdir(tmp_path)
