@@ -4,7 +4,7 @@ Nothing here reads or writes a file. Figures are not registered with pyplot: a n
 """
 
 from adlib.plots.arrays import png_data_uri
-from adlib.plots.comparisons import method_scores, ours_beside_published
+from adlib.plots.comparisons import changes, method_scores, ours_beside_published
 from adlib.plots.curves import learning_curve, lines
 from adlib.plots.figure import figure_to_png, new_figure, tidy
 from adlib.plots.heat import Limits, colour_limits
@@ -19,6 +19,7 @@ __all__ = [
     "GOOD",
     "PALETTE",
     "Limits",
+    "changes",
     "chinese_font",
     "colour_limits",
     "contact_sheet",

@@ -70,6 +70,7 @@ NAMES = (
     "roc and pr",
     "method scores",
     "ours beside published",
+    "changes",
     "points",
 )
 
@@ -104,6 +105,12 @@ def example_figures():
         "roc and pr": plots.roc_and_pr([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9], title=CHINESE),
         "method scores": plots.method_scores(runs.assign(method=runs["method"].map(lambda name: name * 6))),
         "ours beside published": plots.ours_beside_published(pairs, title=CHINESE),
+        "changes": plots.changes(
+            pd.DataFrame(
+                {"label": names * 2, "metric": ["image_auroc"] * 4 + ["aupro"] * 4, "change": np.arange(-3, 5)}
+            ).assign(std=0.5, published=[1.0, np.nan] * 4),
+            title=CHINESE,
+        ),
         "points": plots.points(
             {"good": rng().normal(size=(30, 2)), "单个": rng(1).normal(size=(5, 2))},
             field=(x, x, np.hypot(*np.meshgrid(x, x))),

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from adlib import plots
+from adlib.errors import InputError
 from helpers.plot_examples import texts
 
 
@@ -18,3 +20,27 @@ def test_ours_minus_published_is_written_and_missing_ones_left_out():
     frame = pd.DataFrame({"label": ["a", "b"], "ours": [96.2, 97.0], "published": [96.5, np.nan]})
     written = texts(plots.ours_beside_published(frame))
     assert "\N{MINUS SIGN}0.3" in written and not any("nan" in text for text in written)
+
+
+def test_changes_stand_beside_a_papers_and_missing_ones_are_left_out():
+    frame = pd.DataFrame(
+        {
+            "label": ["more images", "more images", "finer", "finer"],
+            "metric": ["image_auroc", "aupro"] * 2,
+            "change": [1.5, -0.5, 0.1, np.nan],
+            "std": [0.2, 0.1, np.nan, np.nan],
+            "published": [0.7, np.nan, np.nan, np.nan],
+        }
+    )
+    (ax,) = plots.changes(frame).axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["finer", "more images"]
+    drawn = {line.get_label(): line.get_xydata() for line in ax.get_lines() if "AUROC" in line.get_label()}
+    ours = next(bars for bars in ax.containers if bars.get_label() == "image AUROC")[0].get_xydata()
+    assert [x for x, _ in ours] == [1.5, 0.1] and list(drawn) == ["image AUROC, published"]
+    assert drawn["image AUROC, published"][0, 0] == 0.7
+    assert ours[0, 1] > ours[1, 1]  # the first label is on top
+
+
+def test_changes_need_a_row():
+    with pytest.raises(InputError, match="nothing to plot"):
+        plots.changes(pd.DataFrame({"label": [], "metric": [], "change": []}))
