@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from adlib.detectors.patchcore import OFFICIAL
+from adlib.detectors import anomalydino, patchcore
 from adlib.errors import InputError
 
 # Categories behind a mean over a data set.
@@ -57,7 +57,7 @@ class Setting:
 ENSEMBLE = "an ensemble of DenseNet-201, ResNeXt-101 and WideResNet-101-2"
 # Common to the published numbers of PatchCore: they come from its code, not from its equations.
 _PATCHCORE = {
-    **{name: value for name, value in OFFICIAL.items() if name not in ("resize", "crop")},
+    **{name: value for name, value in patchcore.OFFICIAL.items() if name not in ("resize", "crop")},
     "neighbourhood": 3,
     "neighbours": 1,
     "top_share": 0.0,
@@ -117,7 +117,7 @@ def _frame(crop: int) -> dict[str, int]:
 
 
 def _anomalydino(variant: str) -> Setting:
-    options: dict[str, Any] = {"neighbourhood": 1, "top_share": 0.01, "sigma": 4.0}
+    options: dict[str, Any] = {**anomalydino.OFFICIAL, "neighbourhood": 1, "top_share": 0.01, "sigma": 4.0}
     if side := _SIDE.search(variant):
         options["resize"] = int(side[1])
     if "agnostic" in variant:
