@@ -117,9 +117,10 @@ def _frame(crop: int) -> dict[str, int]:
 
 
 def _anomalydino(variant: str) -> Setting:
-    options: dict[str, Any] = {**anomalydino.OFFICIAL, "neighbourhood": 1, "top_share": 0.01, "sigma": 4.0}
+    options: dict[str, Any] = {"neighbourhood": 1, "top_share": 0.01, "sigma": 4.0}
     if side := _SIDE.search(variant):
         options["resize"] = int(side[1])
     if "agnostic" in variant:
         options |= {"rotate": True, "mask": "test"}
-    return Setting("dinov2_vits14", "original", "slice", options)
+    # As PatchCore's, these numbers come from the code.
+    return Setting("dinov2_vits14", "original", "slice", options | anomalydino.OFFICIAL)
