@@ -60,7 +60,9 @@ def protocol_arguments(parser: argparse.ArgumentParser) -> None:
     choice(parser, "--selection", SELECTIONS, "how shots are sampled", default="slice")
     parser.add_argument("--split-seed", type=int, default=0, help="seed of the split, if the data set has no split")
     choice(parser, "--map-frame", FRAMES, "pixels in which maps and masks are compared", default="original")
-    parser.add_argument("--official", action="store_true", help="PatchCore with the settings of its official code")
+    parser.add_argument(
+        "--official", action="store_true", help="PatchCore or AnomalyDINO with the settings of its official code"
+    )
     parser.add_argument(
         "--set",
         nargs="+",

@@ -39,6 +39,7 @@ class Predictions:
     frames: N `Frame`s, which map patches to pixels.
     sigma: standard deviation in pixels of the Gaussian that smooths a map.
     smooth_original: whether sigma is in original pixels; otherwise it is in network pixels.
+    stretch_maps: whether maps in original pixels lay the patches over the whole image, see `Frame.original_map`.
     """
 
     scores: np.ndarray
@@ -46,13 +47,14 @@ class Predictions:
     frames: list[Frame]
     sigma: float = 4.0
     smooth_original: bool = False
+    stretch_maps: bool = False
 
     def __len__(self) -> int:
         return len(self.scores)
 
     def anomaly_map(self, index: int) -> np.ndarray:
         """(H, W) float32 anomaly map in ORIGINAL pixels; NaN where a centre crop hid the image."""
-        return self.frames[index].original_map(self.grids[index], self.sigma, self.smooth_original)
+        return self.frames[index].original_map(self.grids[index], self.sigma, self.smooth_original, self.stretch_maps)
 
     def network_map(self, index: int) -> np.ndarray:
         """(h, w) float32 anomaly map in the network's frame: resized and cropped."""
@@ -87,6 +89,8 @@ class Detector(ABC):
     smooth_original: ClassVar[bool] = False  # see `Predictions`
     interpolation: ClassVar[str] = "bilinear"
     crop: ClassVar[int | None] = None  # a field of the detectors that offer a centre crop
+    rotation: ClassVar[str] = "centred"  # see `rotate`; a field of the detectors that rotate references
+    stretch_maps: ClassVar[bool] = False  # see `Predictions`; a field where the official code stretches
     multiple: ClassVar[int] = 1  # sides of the network's input are multiples of this
 
     backbone: str = "efficientnet_lite0"
@@ -145,7 +149,8 @@ class Detector(ABC):
         """The layers and the preprocessing of the features that this detector needs."""
         multiple = math.lcm(self.network().patch_multiple, self.multiple)
         preprocess = Preprocess(self.resize, self.crop, self.aspect, self.interpolation, multiple)
-        return FeatureSpec(self._layers(), preprocess, tuple(self.window) if self.window else None)
+        window = tuple(self.window) if self.window else None
+        return FeatureSpec(self._layers(), preprocess, window, self.rotation)
 
     def _layers(self) -> tuple[str, ...]:
         """The layers given by the user, or the method's own choice."""
@@ -194,7 +199,7 @@ class Detector(ABC):
     def assemble(self, scores: Sequence[float], grids: Sequence[np.ndarray], frames: Sequence[Frame]) -> Predictions:
         """`Predictions` from scores, patch scores and frames, with this detector's smoothing of maps."""
         scores = np.asarray(scores, dtype=np.float64)
-        return Predictions(scores, list(grids), list(frames), sigma=self.sigma, smooth_original=self.smooth_original)
+        return Predictions(scores, list(grids), list(frames), self.sigma, self.smooth_original, self.stretch_maps)
 
     def network(self) -> Backbone:
         """The frozen backbone; detectors with the same weights share one in memory."""

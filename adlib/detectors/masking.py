@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import binary_dilation, binary_erosion
 from sklearn.decomposition import PCA
 
-from adlib.errors import InputError
+from adlib.errors import InputError, check_choice
 
 THRESHOLD = 10.0  # in units of unnormalised DINOv2 tokens after the final norm
 CENTRE_SHARE = 0.35  # the sign flips where the mask keeps at most this fraction of the central box
@@ -17,19 +17,23 @@ CENTRE_SHARE = 0.35  # the sign flips where the mask keeps at most this fraction
 # paper judges the first mask by eye; the two numbers replace the eye: the object must be inside the image.
 LARGEST_SHARE = 0.6
 LARGEST_RING_SHARE = 0.35
+GROWTHS = ("grid", "column")
 
 
-def object_mask(tokens: np.ndarray, grid: tuple[int, int], threshold: float = THRESHOLD) -> np.ndarray:
+def object_mask(
+    tokens: np.ndarray, grid: tuple[int, int], threshold: float = THRESHOLD, growth: str = "grid"
+) -> np.ndarray:
     """Mask of the object's patches, True on the object.
 
     The mask is where the first principal component exceeds the threshold; if it keeps at most 35% of the central
-    60% x 60% box, the sign is flipped; then a dilation and a closing with a 3 x 3 square follow.
+    60% x 60% box, the sign is flipped; then it grows by a dilation and a closing.
 
     tokens: (h * w, D) patch tokens before any normalisation of their length.
     grid: (h, w).
     threshold: of the first principal component.
+    growth: see `grown`.
     Returns (h, w) bool.
-    Raises InputError where tokens and grid disagree.
+    Raises InputError where tokens and grid disagree, and for an unknown growth.
     """
     height, width = grid
     if len(tokens) != height * width:
@@ -39,10 +43,23 @@ def object_mask(tokens: np.ndarray, grid: tuple[int, int], threshold: float = TH
     centre = mask[int(height * 0.2) : int(height * 0.8), int(width * 0.2) : int(width * 0.8)]
     if centre.sum() <= centre.size * CENTRE_SHARE:
         mask = -component.reshape(grid) > threshold
-    square = np.ones((3, 3), dtype=bool)
-    mask = binary_dilation(mask, square)
+    return grown(mask, growth)
+
+
+def grown(mask: np.ndarray, growth: str = "grid") -> np.ndarray:
+    """A mask (h, w) bool after a dilation and a closing.
+
+    growth: "grid" with a 3 x 3 square. "column" is what AnomalyDINO's official code computes: there the patches are one
+        column, row after row, so the mask grows by one patch to the left and right, and from the end of a row to the
+        start of the next.
+    Raises InputError for an unknown growth.
+    """
+    check_choice("mask growth", growth, GROWTHS)
+    patches = mask if growth == "grid" else mask.ravel()
+    window = np.ones((3,) * patches.ndim, dtype=bool)
+    patches = binary_dilation(patches, window)
     # Not scipy's binary_closing: it erodes objects that touch the border; image libraries do not.
-    return binary_erosion(binary_dilation(mask, square), square, border_value=1)
+    return binary_erosion(binary_dilation(patches, window), window, border_value=1).reshape(mask.shape)
 
 
 def mask_test(mask: np.ndarray) -> bool:

@@ -181,8 +181,8 @@ def _leave_one_out(
     if len(parts) < 2:
         one = "is only one good image" if len(images) == 1 else "are good images of one group only"
         return None, f"There {one}, and leave-one-out needs two; give a second one."
-    if len(parts) == len(images) and hasattr(detector, "fit_predict"):  # a minimum over references needs no new fit
-        return detector.fit_predict(images, cache), ""
+    if len(parts) == len(images) and hasattr(detector, "leave_one_out"):  # a minimum over references: no new fit
+        return detector.leave_one_out(images, cache), ""
     if len(parts) > REFITS:
         return None, (
             f"{detector.name} would have to be fitted {len(parts)} times to leave every reference out once (at most "

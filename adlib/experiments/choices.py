@@ -23,7 +23,7 @@ class Choices:
     preprocess: AnomalyDINO's mode, as in `method_options`.
     split_seed: the seed that `load_dataset` was given.
     map_frame: as in `Protocol`.
-    official: PatchCore with the switches of its official code.
+    official: PatchCore or AnomalyDINO with the switches of its official code.
     settings: further parameters of the methods; they override what `method_options` chooses.
     """
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from adlib import plots
 from adlib.data import Dataset
 from adlib.data.images import printable, read_image
-from adlib.detectors.masking import mask_test, object_mask
+from adlib.detectors.masking import mask_test
 from adlib.detectors.training import TrainedDetector
 from adlib.experiments.held_out import HELD_OUT
 from adlib.experiments.planning import HERE, Machine, build
@@ -113,8 +113,7 @@ def mask_figure(protocol: Protocol, dataset: Dataset, machine: Machine = HERE) -
         return None
     detector = build(protocol, machine)
     (features,) = extract(detector.network(), [path], detector.spec())
-    tokens, grid = patch_vectors(features.maps, detector.neighbourhood)
-    mask = object_mask(tokens.cpu().numpy(), grid, detector.mask_threshold)
+    mask = detector.object_mask(features)
     verdict = "passes" if mask_test(mask) else "fails"
     used = "" if detector.mask == "always" or mask_test(mask) else "not "
     image = read_image(path, detector.window)

@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from adlib.detectors.patchcore import OFFICIAL
+from adlib.detectors import anomalydino, patchcore
 from adlib.errors import InputError, check_choice
 
 PREPROCESS = ("agnostic", "informed", "none")
+# Methods whose official code differs from the paper, and their switches as that code sets them.
+OFFICIAL: dict[str, dict[str, Any]] = {"patchcore": patchcore.OFFICIAL, "anomalydino": anomalydino.OFFICIAL}
 # Parts at arbitrary rotation (Damm et al. 2025, supplement): only there does 'informed' rotate the references.
 TURNED = {("mvtec", "hazelnut"), ("mvtec", "screw"), ("toy", "nut")}
 # A number of patches, since at few shots a fraction would leave a handful: 1% of one image's 1,024 is ten. On ELPV's
@@ -43,12 +45,14 @@ def method_options(
         "informed" rotates only where parts are at arbitrary rotation, and masks likewise; "none" does neither. The
         mask's threshold is in units of DINOv2's tokens, so other backbones are not masked.
     shots: number of references; None for all.
-    official: PatchCore with the switches of its official code.
+    official: PatchCore or AnomalyDINO with the switches of its official code.
 
     Raises InputError on an unknown mode, and where an option does not belong to the method.
     """
     check_choice("preprocess mode", preprocess, PREPROCESS)
-    options: dict[str, Any] = {}
+    if official and method not in OFFICIAL:
+        raise InputError(f"official selects switches of {' or '.join(OFFICIAL)}, and {method} has none; leave it out.")
+    options: dict[str, Any] = dict(OFFICIAL[method]) if official else {}
     if method == "anomalydino":
         options["rotate"] = preprocess == "agnostic" or (preprocess == "informed" and (dataset, category) in TURNED)
         if "vit" not in backbone:
@@ -56,12 +60,8 @@ def method_options(
         if backbone in DEEP_LAYERS:
             options["layers"] = DEEP_LAYERS[backbone]
         options["mask"] = "test" if preprocess != "none" and backbone.startswith("dinov2") else "never"
-    if method == "patchcore":
-        options |= OFFICIAL if official else {}
-        if shots is not None and not official:
-            options |= {"coreset": FEW_SHOT_CORESET, "top_share": FEW_SHOT_TOP_SHARE}
-    elif official:
-        raise InputError(f"official selects switches of PatchCore, and {method} has none; leave it out.")
+    if method == "patchcore" and shots is not None and not official:
+        options |= {"coreset": FEW_SHOT_CORESET, "top_share": FEW_SHOT_TOP_SHARE}
     if resolution is not None:
         options["resize"] = resolution
     return options

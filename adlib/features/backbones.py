@@ -171,6 +171,12 @@ _SPECS = {spec.published.backbone: spec for spec in _registry()}
 BACKBONES: tuple[str, ...] = tuple(_SPECS)
 
 
+def patch_multiple(backbone: str) -> int:
+    """Pixels that the sides of a network's input must be multiples of; 1 for any. backbone: a name of `BACKBONES`."""
+    spec = _SPECS[backbone]
+    return 1 if spec.kind == "cnn" else spec.strides[spec.default_layers[0]]
+
+
 class Backbone(nn.Module):
     """A frozen network and its properties; made by `load_backbone`.
 
@@ -196,7 +202,7 @@ class Backbone(nn.Module):
         self.default_layers = spec.default_layers
         self.strides = {layer: spec.strides[layer] for layer in layers}
         self.dims = {layer: spec.dims[layer] for layer in layers}
-        self.patch_multiple = 1 if spec.kind == "cnn" else spec.strides[layers[0]]
+        self.patch_multiple = patch_multiple(name)
         self.mean, self.std = spec.normalisation
         self.precision = precision
         self.weights_sha256 = weights.sha256

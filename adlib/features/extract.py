@@ -46,11 +46,13 @@ class FeatureSpec:
     layers: names of the layers.
     preprocess: how an image becomes network input.
     window: (low, high) of `read_image`, None for none.
+    rotation: how images are turned, see `rotate`.
     """
 
     layers: tuple[str, ...]
     preprocess: Preprocess
     window: tuple[float, float] | None = None
+    rotation: str = "centred"
 
     def kind(self, backbone: Backbone, layer: str, angle: float) -> str:
         """The cache folder of one layer's features."""
@@ -64,6 +66,8 @@ class FeatureSpec:
             "angle": angle,
             "layer": layer,
         }
+        if angle and self.rotation != "centred":  # what is cached from before keeps its name
+            affected_by["rotation"] = self.rotation
         return f"{backbone.name}-{layer}-{digest(affected_by)}"
 
 
@@ -83,7 +87,7 @@ def extract(
     backbone: the network.
     images: paths, PIL images or arrays (see `read_image`).
     spec: layers and preprocessing.
-    angles: degrees, counter-clockwise, border reflected.
+    angles: degrees, counter-clockwise.
     cache: a `TensorCache`, None for none.
     show_progress: whether to show a progress bar.
     label: text before the bar.
@@ -127,7 +131,7 @@ def _load(backbone: Backbone, spec: FeatureSpec, cache: TensorCache | None, imag
         return _Loaded(key, name, angle, frame, maps, None)
     rgb = read_image(image, window=spec.window)
     if angle:
-        rgb = rotate(rgb, angle)
+        rgb = rotate(rgb, angle, spec.rotation)
     pixels, frame = spec.preprocess(rgb)
     if PIXELS in spec.layers:
         maps[PIXELS] = pixels

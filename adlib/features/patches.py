@@ -46,14 +46,15 @@ class Frame:
         """Patch scores (h, w) -> float32 map of the network's input: bilinear, then a Gaussian of `sigma` pixels."""
         return _smooth(_upsample(grid, self.seen), sigma)
 
-    def original_map(self, grid: np.ndarray, sigma: float, smooth_original: bool) -> np.ndarray:
+    def original_map(self, grid: np.ndarray, sigma: float, smooth_original: bool, stretch: bool = False) -> np.ndarray:
         """Patch scores (h, w) -> float32 map in original pixels; NaN outside a centre crop.
 
         grid: patch scores.
         sigma: standard deviation of the Gaussian, in pixels.
         smooth_original: whether sigma is in original pixels (AnomalyDINO) or in the network's (PatchCore).
+        stretch: whether the grid is laid over the whole image instead of the part that the network saw.
         """
-        box = self.seen_box
+        box = (0, 0, *self.original) if stretch else self.seen_box
         size = (box[2] - box[0], box[3] - box[1])
         if smooth_original:
             inside = _smooth(_upsample(grid, size), sigma)

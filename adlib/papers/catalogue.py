@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from adlib.detectors.patchcore import OFFICIAL
+from adlib.detectors import anomalydino, patchcore
 from adlib.errors import InputError
 
 # Categories behind a mean over a data set.
@@ -60,7 +60,7 @@ class Setting:
 ENSEMBLE = "an ensemble of DenseNet-201, ResNeXt-101 and WideResNet-101-2"
 # Common to the published numbers of PatchCore: they come from its code, not from its equations.
 _PATCHCORE = {
-    **{name: value for name, value in OFFICIAL.items() if name not in ("resize", "crop")},
+    **{name: value for name, value in patchcore.OFFICIAL.items() if name not in ("resize", "crop")},
     "neighbourhood": 3,
     "neighbours": 1,
     "top_share": 0.0,
@@ -132,4 +132,5 @@ def _anomalydino(variant: str) -> Setting:
         options["resize"] = int(side[1])
     if "agnostic" in variant:
         options |= {"rotate": True, "mask": "test"}
-    return Setting("dinov2_vits14", "original", "slice", options)
+    # As PatchCore's, these numbers come from the code.
+    return Setting("dinov2_vits14", "original", "slice", options | anomalydino.OFFICIAL)

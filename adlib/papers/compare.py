@@ -4,17 +4,19 @@ A run is compared only with numbers of its own data set and shot count. Where it
 published mean, that comes first and the difference is in brackets: bottle alone is not MVTec AD.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
+from adlib.detectors.anomalydino import AnomalyDINO
 from adlib.errors import check_choice
 from adlib.experiments.presets import TURNED
 from adlib.experiments.protocol import Protocol
 from adlib.experiments.store import Result, as_frame, each_run_once
+from adlib.features.backbones import patch_multiple
 from adlib.papers.catalogue import CATEGORIES, Setting, published, setting
 
 PAPERS = {"patchcore": "PatchCore", "anomalydino": "AnomalyDINO"}
@@ -33,6 +35,9 @@ NETWORKS = {
 }
 SECONDS = "seconds_per_image"
 _PIXELS = ("pixel_auroc", "pixel_ap", "pixel_f1max", "aupro")
+_SQUARE = ("mvtec",)  # data sets of square images
+# Differences in a detail: of two runs, the run with this detail is nearer than the run without rotation or mask.
+_DETAILS = ("rotation", "mask_growth", "stretch_maps")
 _TURNS = {
     "all": "all references rotated",
     "some": "references rotated only in categories with rotated parts",
@@ -142,12 +147,7 @@ def differences(setup: Setup, theirs: Setting, metric: str) -> list[str]:
         words.append("both sides resized instead of the shorter side")
     if theirs.options and options.get("precision") != "float32":
         words.append(f"{options['precision']} instead of float32")
-    whole = 1.0 in (options.get("coreset"), theirs.options.get("coreset"))
-    for name, value in theirs.options.items():
-        ours = setup.turned == "all" if name == "rotate" else options.get(name)
-        unused = (name == "dims" and options["pooling"] != "official") or (name == "coreset_method" and whole)
-        if name in _WORDS and ours != value and not unused:
-            words.append(_WORDS[name](ours, value))
+    words += [_WORDS[name](ours, value) for name, (ours, value) in _changed(setup, theirs, metric).items()]
     if metric in _PIXELS and theirs.map_frame and protocol.map_frame != theirs.map_frame:
         frames = {"network": "in the network's crop", "original": "in original pixels"}
         words.append(f"maps compared {frames[protocol.map_frame]} instead of {frames[theirs.map_frame]}")
@@ -158,6 +158,37 @@ def differences(setup: Setup, theirs: Setting, metric: str) -> list[str]:
     if protocol.dataset == "mvtec" and setup.runs[0].scores["image"].iloc[0].endswith((".jpg", ".jpeg")):
         words.append("JPEG copies instead of the distributed PNG files")
     return words
+
+
+def _changed(setup: Setup, theirs: Setting, metric: str) -> dict[str, tuple[Any, Any]]:
+    """Parameter -> our value and theirs, where these differ and can affect the metric."""
+    ours = {**setup.protocol.options, "rotate": setup.turned == "all"}
+    pairs = {name: (ours.get(name), value) for name, value in theirs.options.items() if name in _WORDS}
+    unused = _unused(setup, theirs, metric)
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1] and name not in unused}
+
+
+def _unused(setup: Setup, theirs: Setting, metric: str) -> set[str]:
+    """Parameters that cannot affect the metric of our runs."""
+    protocol, options = setup.protocol, setup.protocol.options
+    whole = 1.0 in (options.get("coreset"), theirs.options.get("coreset"))
+    maps = metric in _PIXELS and protocol.map_frame == "original"
+    without_effect = {
+        "dims": options.get("pooling") != "official",
+        "coreset_method": whole,
+        "rotation": setup.turned == "none",
+        "mask_growth": options.get("mask") == "never",
+        "batch_share": protocol.shots != 0,
+        "stretch_maps": not maps or _nothing_cut(protocol),
+    }
+    return {name for name, holds in without_effect.items() if holds}
+
+
+def _nothing_cut(protocol: Protocol) -> bool:
+    """Whether the network surely sees whole images: both sides are multiples of its patch."""
+    multiple, side = patch_multiple(protocol.backbone), protocol.options["resize"]
+    square = protocol.dataset in _SQUARE or protocol.options["aspect"] == "square"
+    return multiple == 1 or (square and side is not None and side % multiple == 0)
 
 
 def _network(name: str) -> str:
@@ -175,6 +206,8 @@ def _turned(ours: bool, theirs: bool) -> str:
 _POOLINGS = {"mean": "plain mean of a window", "official": "the code's two adaptive poolings"}
 _DISTANCES = {"euclidean": "Euclidean distances", "squared": "squared distances"}
 _CORESETS = {"greedy": "exact greedy", "approximate": "approximate greedy", "random": "random"}
+_ROTATIONS = {"centred": "about the centre", "official": "half a pixel beside it"}
+_GROWTHS = {"grid": "on the patch grid", "column": "along its rows"}
 _WORDS: dict[str, Any] = {
     "resize": lambda ours, theirs: f"resized to {ours} px instead of {theirs}",
     "crop": lambda ours, theirs: f"{f'crop {ours}' if ours else 'no crop'} instead of crop {theirs}",
@@ -189,12 +222,24 @@ _WORDS: dict[str, Any] = {
     "top_share": lambda ours, theirs: f"image score from {_top(ours)} instead of {_top(theirs)}",
     "sigma": lambda ours, theirs: f"sigma {ours:g} instead of {theirs:g}",
     "rotate": _turned,
+    "rotation": lambda ours, theirs: f"references turned {_ROTATIONS[ours]} instead of {_ROTATIONS[theirs]}",
     "mask": lambda ours, theirs: "no masking" if ours == "never" else "masks always instead of where the test passes",
+    "mask_growth": lambda ours, theirs: f"mask grown {_GROWTHS[ours]} instead of {_GROWTHS[theirs]}",
+    "batch_share": lambda ours, theirs: f"{_closest(ours)} of the batch instead of {_closest(theirs)}",
+    "stretch_maps": lambda ours, theirs: f"maps laid over {_areas(ours)} instead of {_areas(theirs)}",
 }
 
 
 def _top(share: float) -> str:
     return f"the highest {100 * share:g}% of patches" if share else "the highest patch"
+
+
+def _closest(share: float) -> str:
+    return f"the closest {100 * share:g}% of patches" if share else "the nearest patch"
+
+
+def _areas(stretched: bool) -> str:
+    return "the whole image" if stretched else "what the network saw"
 
 
 # Columns of the nearest run -> those of our best.
@@ -212,9 +257,9 @@ BEST = {
 def comparison(paper: str, results: Iterable[Result]) -> pd.DataFrame:
     """Every published number of a paper's method, one row each, with the nearest of our runs and our best next to it.
 
-    The nearest run covers most categories, then has the fewest differences, a ResNet where the paper has one, and the
-    most seeds. The best run covers the same categories and has the highest value (the lowest, of seconds): chosen on
-    test images, it flatters us. Where it is the nearest run, it stands there alone.
+    The nearest run covers most categories, then has the fewest differences, those in a detail counted last, a ResNet
+    where the paper has one, and the most seeds. The best run covers the same categories and has the highest value (the
+    lowest, of seconds): chosen on test images, it flatters us. Where it is the nearest run, it stands there alone.
 
     paper: a key of `PAPERS`.
     results: runs of any methods.
@@ -291,6 +336,7 @@ def _candidate(setup: Setup, number: Any, theirs: Setting) -> _Candidate:
     categories = setup.categories if number.category == "mean" else (number.category,)
     values = setup.values(number.metric, categories)
     words = differences(setup, theirs, number.metric)
+    details = sum(name in _DETAILS for name in _changed(setup, theirs, number.metric))
     missing = CATEGORIES.get(number.dataset, 1) - len(categories) if number.category == "mean" else 0
     if missing > 0:
         words.insert(0, _part_of(categories, CATEGORIES[number.dataset]))
@@ -298,7 +344,7 @@ def _candidate(setup: Setup, number: Any, theirs: Setting) -> _Candidate:
         words.append("another machine")
     # Of two other networks, a network of the same family is nearer.
     other_family = "resnet" not in setup.protocol.backbone and "resnet" in (theirs.backbone or "")
-    rank = (missing, len(words), other_family, -len(values), setup.protocol.title)
+    rank = (missing, len(words) - details, details, other_family, -len(values), setup.protocol.title)
     return _Candidate(setup, categories, missing, values, words, rank)
 
 
@@ -329,6 +375,18 @@ def _part_of(categories: Sequence[str], of: int) -> str:
     return f"{len(categories)} categories of {of} ({', '.join(categories)})"
 
 
+def _switched(options: Mapping[str, Any]) -> list[str]:
+    """The switches of AnomalyDINO's official code that are on, in words."""
+    words = {
+        "rotation": "turned half a pixel beside the centre",
+        "mask_growth": "mask grown along rows",
+        "batch_share": f"batch: {_closest(options['batch_share'])}",
+        "stretch_maps": "maps over the whole image",
+    }
+    defaults = AnomalyDINO.parameter_defaults()
+    return [word for name, word in words.items() if options[name] != defaults[name]]
+
+
 def own_rows(paper: str, results: Iterable[Result]) -> pd.DataFrame:
     """All our setups of a paper's method, one row each: data, protocol in words, number of seeds, metrics (percent).
 
@@ -356,6 +414,6 @@ def _own_protocol(setup: Setup) -> str:
         words += [f"coreset {_coreset(o['coreset'])} {'' if o['coreset'] == 1.0 else o['coreset_method']}".strip()]
         words += [f"eq. 7, b = {o['reweight']}"] if o["reweight"] else []
     else:
-        words += [_TURNS[setup.turned], f"mask {o['mask']}"]
+        words += [_TURNS[setup.turned], f"mask {o['mask']}", *_switched(o)]
     words += [f"window {o['neighbourhood']}", f"score from {_top(o['top_share'])}"]
     return ", ".join(words + ([f"{o['aspect']} sides"] if o["aspect"] != "keep" else []))

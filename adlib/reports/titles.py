@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from adlib.detectors.patchcore import OFFICIAL
 from adlib.detectors.registry import DETECTORS
+from adlib.experiments.presets import OFFICIAL
 from adlib.experiments.protocol import Protocol
 from adlib.experiments.store import Result, as_frame
 
@@ -41,8 +41,9 @@ def _changed(protocol: Protocol) -> dict[str, Any]:
     """Options that differ from the method's defaults; the settings of the official code count as one option."""
     options, defaults = dict(protocol.options), _defaults(protocol.method)
     changed = {name: value for name, value in options.items() if name in defaults and value != defaults[name]}
-    if protocol.method == "patchcore" and OFFICIAL.items() <= options.items():
-        return {"official": True} | {name: value for name, value in changed.items() if name not in OFFICIAL}
+    switches = OFFICIAL.get(protocol.method, {})
+    if switches and switches.items() <= options.items():
+        return {"official": True} | {name: value for name, value in changed.items() if name not in switches}
     return changed
 
 
@@ -58,7 +59,11 @@ def _short(name: str, value: Any) -> str:
         "coreset": _patches(value),
         "top_share": f"top {_percent(value)}" if value else "maximum",
         "rotate": "rotated" if value else "not rotated",
+        "rotation": f"{value} rotation",
         "mask": _MASKS.get(str(value), value),
+        "mask_growth": f"mask grows along the {value}",
+        "batch_share": f"closest {_percent(value)} of the batch" if value else "nearest of the batch",
+        "stretch_maps": "maps stretched" if value else "maps not stretched",
     }
     return words.get(name) or f"{name} {_plain(value)}"
 

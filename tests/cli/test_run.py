@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from adlib.cli import main
+from adlib.detectors.anomalydino import OFFICIAL
 from adlib.errors import InputError
+from adlib.experiments.store import ResultStore
 from helpers.bad_files import CANNOT_BE_READ, SMALL, in_short, name_of, one_sentence, place, refused
 
 
@@ -51,7 +53,7 @@ ARGUMENTS = [
     ((*RUN, "--preprocess", "some"), "'some'"),
     ((*RUN, "--selection", "some"), "'some'"),
     ((*RUN, "--map-frame", "screen"), "'screen'"),
-    ((*RUN, "--official", "--method", "anomalydino"), "anomalydino has none"),
+    ((*RUN, "--official", "--method", "padim"), "patchcore or anomalydino, and padim has none"),
     ((*RUN, "--set", "coresett=1"), "'coresett'"),
     ((*RUN, "--set", "coreset"), "NAME=VALUE"),
     ((*RUN, "--set", "=1"), "NAME=VALUE"),
@@ -110,3 +112,22 @@ def test_good_images_alone_can_be_learned_from(call, data, tmp_path):
     assert code == 0 and "18 images scored" in out and "called defective" in out
     code, _, err = call(*command[1:], *less[:2], "--shots", "0")
     assert "at least 1" in one_sentence(code, err)
+
+
+def test_anomalydino_runs_with_the_switches_of_its_official_code(call, toy_root):
+    code, _, err = call(
+        *RUN[:2],
+        toy_root,
+        *RUN[3:],
+        "--method",
+        "anomalydino",
+        "--official",
+        "--shots",
+        "1",
+        "--set",
+        "stretch_maps=false",
+    )
+    assert code == 0, err
+    (result,) = ResultStore("runs").results()
+    options = result.protocol.options
+    assert {name: options[name] for name in OFFICIAL} == OFFICIAL | {"stretch_maps": False}

@@ -33,7 +33,7 @@ ARGUMENTS = [
     (("--shots", "1", "--false-alarms", "1"), "between 0 and 1"),
     (("--split-seed", "-1", *SHORT), "split_seed must be a whole number"),
     (("--map-frame", "screen", *SHORT), "'screen'"),
-    (("--official", "--method", "anomalydino", *SHORT), "anomalydino has none"),
+    (("--official", "--method", "padim", *SHORT), "patchcore or anomalydino, and padim has none"),
     (("--set", "coreset", *SHORT), "NAME=VALUE"),
     (("--set", "coreset=9", "--method", "anomalydino", *SHORT), "anomalydino takes no parameter 'coreset'"),
     (("--set", "device=cpu", *SHORT), "--device"),

@@ -18,7 +18,14 @@ from adlib.experiments.store import ResultStore
 from helpers.small_runs import DINO, SMALL, paths
 
 
-@pytest.mark.parametrize(("method", "options"), [("anomalydino", DINO), ("patchcore", SMALL | {"coreset": 30})])
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("anomalydino", DINO),
+        ("anomalydino", DINO | {"batch_share": 1.0}),  # of batched zero-shot alone
+        ("patchcore", SMALL | {"coreset": 30}),
+    ],
+)
 def test_leave_one_out_is_a_fit_without_each(weld, method, options):
     """All 12 good images teach, so nothing is held out."""
     references = weld.few_shot(None)

@@ -4,7 +4,7 @@ import pytest
 
 from adlib.detectors.registry import make_detector
 from adlib.experiments.forecast import forecast, mask_figure
-from adlib.experiments.planning import plan
+from adlib.experiments.planning import build, plan
 from helpers.small_runs import DINO, SMALL, paths
 
 
@@ -29,6 +29,19 @@ def test_the_object_mask_is_shown_where_one_is_used(weld):
     assert mask_figure(plan(weld, "patchcore", shots=2, options=SMALL), weld) is None
     figure = mask_figure(plan(weld, "anomalydino", shots=2, options=DINO | {"mask": "always"}), weld)
     assert len([ax for ax in figure.axes if ax.images]) == 2
+
+
+def test_the_mask_shown_is_the_mask_that_the_run_takes(weld):
+    options = DINO | {"mask": "always", "layers": ("blocks2",), "resize": 128, "mask_threshold": 4.0}
+    titles = []
+    for growth in ("grid", "column"):
+        protocol = plan(weld, "anomalydino", shots=2, options=options | {"mask_growth": growth})
+        detector = build(protocol)
+        (features,) = detector._features(paths(weld.few_shot(2))[:1])
+        background = 1 - detector.object_mask(features).mean()
+        titles.append(mask_figure(protocol, weld).axes[1].get_title())
+        assert f"blue, {background:.0%}: background" in titles[-1]
+    assert titles[0] != titles[1]
 
 
 def test_of_a_method_that_trains_nothing_is_forecast(weld):

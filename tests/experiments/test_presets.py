@@ -2,6 +2,7 @@
 
 import pytest
 
+from adlib.detectors import anomalydino
 from adlib.detectors.patchcore import OFFICIAL
 from adlib.errors import InputError
 from adlib.experiments.presets import method_options
@@ -35,5 +36,21 @@ def test_few_shots_have_a_small_bank_unless_the_code_is_official():
 def test_an_unknown_preprocess_mode_is_refused():
     with pytest.raises(InputError, match="'clever'"):
         method_options("anomalydino", "mvtec", "screw", "resnet18", preprocess="clever")
-    with pytest.raises(InputError, match="official"):
-        method_options("anomalydino", "mvtec", "screw", "resnet18", official=True)
+
+
+def test_official_adds_the_switches_to_the_mode():
+    plain = method_options("anomalydino", "mvtec", "screw", "dinov2_vits14", shots=4, resolution=672)
+    official = method_options("anomalydino", "mvtec", "screw", "dinov2_vits14", shots=4, resolution=672, official=True)
+    assert official == plain | anomalydino.OFFICIAL
+    assert anomalydino.OFFICIAL == {
+        "mask_growth": "column",
+        "rotation": "official",
+        "stretch_maps": True,
+        "batch_share": 0.001,
+    }
+
+
+@pytest.mark.parametrize("method", ["padim", "patchcore_ivfpq"])
+def test_other_methods_have_no_official_switches(method):
+    with pytest.raises(InputError, match=f"switches of patchcore or anomalydino, and {method} has none"):
+        method_options(method, "mvtec", "screw", "resnet18", official=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from adlib.detectors.anomalydino import OFFICIAL
 from adlib.errors import InputError
 from adlib.papers.catalogue import ENSEMBLE, published, setting
 
@@ -84,6 +85,8 @@ def test_the_official_names_are_read_right():
     s = setting("PatchCore", "wide_resnet101_2 layers 2+3 280px 1%")
     assert s.backbone == "wide_resnet101_2" and s.options["crop"] == 280 and "resize" not in s.options
     assert setting("AnomalyDINO", "dinov2_vits14 672px agnostic").options["resize"] == 672
+    for variant in published(method="AnomalyDINO")["variant"].unique():
+        assert OFFICIAL.items() <= setting("AnomalyDINO", variant).options.items()
     with pytest.raises(InputError, match="PaDiM"):
         setting("PaDiM", "")
 

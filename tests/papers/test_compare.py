@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from adlib.data.fetch import mvtec
+from adlib.detectors import anomalydino
 from adlib.detectors.patchcore import OFFICIAL
 from adlib.experiments.store import ResultStore
 from adlib.papers.catalogue import CATEGORIES, published, setting
@@ -16,7 +17,7 @@ from helpers.places import ROOT
 
 RESULTS = ROOT / "results"
 ALL = tuple(mvtec.PUBLISHED)
-DINO = {"rotate": True, "mask": "test", "resize": 448}
+DINO = {"rotate": True, "mask": "test", "resize": 448, **anomalydino.OFFICIAL}
 
 
 def row_of(frame: pd.DataFrame, **where) -> pd.Series:
@@ -215,6 +216,62 @@ def test_turning_only_where_parts_lie_turned_is_one_protocol():
     ]
     (everywhere,) = setups([run("bottle", True), run("screw", True)], "anomalydino")
     assert everywhere.turned == "all"
+
+
+ROTATION = "references turned about the centre instead of half a pixel beside it"
+MASK = "mask grown on the patch grid instead of along its rows"
+MAPS = "maps laid over what the network saw instead of the whole image"
+BATCH = "the nearest patch of the batch instead of the closest 0.1% of patches"
+OURS = {"rotate": True, "mask": "test", "resize": 448}
+
+
+@pytest.mark.parametrize(
+    ("options", "shots", "dataset", "metric", "said"),
+    [
+        ({}, 4, "visa", "pixel_auroc", [MASK, ROTATION, MAPS]),
+        ({}, 4, "visa", "image_auroc", [MASK, ROTATION]),
+        ({}, 0, "visa", "image_auroc", [MASK, ROTATION, BATCH]),
+        ({}, 4, "mvtec", "pixel_auroc", [MASK, ROTATION]),  # square images of 32 x 32 patches: nothing is cut
+        ({"resize": 450}, 4, "mvtec", "pixel_auroc", [MASK, ROTATION, MAPS]),
+        ({"rotate": False}, 4, "visa", "image_auroc", [MASK]),
+        ({"mask": "never"}, 4, "visa", "image_auroc", [ROTATION]),
+        (anomalydino.OFFICIAL, 0, "visa", "pixel_auroc", []),
+        ({"mask_growth": "column"}, 4, "visa", "pixel_auroc", [ROTATION, MAPS]),
+    ],
+)
+def test_of_the_switches_those_are_said_that_affect_the_metric(options, shots, dataset, metric, said):
+    given = {"method": "anomalydino", "backbone": "dinov2_vits14", "dataset": dataset, "shots": shots}
+    setup = setups([result("screw", options=OURS | options, **given)], "anomalydino")[0]
+    words = differences(setup, setting("AnomalyDINO", "dinov2_vits14 448px agnostic"), metric)
+    switches = {ROTATION, MASK, MAPS, BATCH}
+    assert sorted(word for word in words if word in switches) == sorted(said)
+
+
+def test_maps_of_a_network_without_patches_are_never_cut():
+    given = {"method": "anomalydino", "backbone": "resnet18", "dataset": "visa"}
+    (setup,) = setups([result("candle", options=OURS, **given)], "anomalydino")
+    assert MAPS not in differences(setup, setting("AnomalyDINO", "dinov2_vits14 448px agnostic"), "aupro")
+    assert setup.protocol.map_frame == "original"
+
+
+def test_a_rotated_run_is_nearer_than_a_run_without_rotation():
+    given = {"method": "anomalydino", "backbone": "dinov2_vits14", "shots": 1}
+    runs = [result(options=OURS | {"rotate": turn}, value=0.8 + 0.1 * turn, **given) for turn in (False, True)]
+    more = result(options=OURS | {"rotate": False}, value=0.8, seed=1, **given)  # more seeds decide only after that
+    where = {"variant": "dinov2_vits14 448px agnostic", "dataset": "mvtec", "shots": "1", "metric": "image_auroc"}
+    row = row_of(comparison("anomalydino", [*runs, more]), **where)
+    assert row["ours"] == pytest.approx(90) and ROTATION in row["differs"]
+
+
+def test_our_rows_name_the_switches_that_are_on():
+    given = {"method": "anomalydino", "backbone": "dinov2_vits14"}
+    (plain, switched) = (
+        own_rows("anomalydino", [result(options=OURS | options, **given)])["protocol"].item()
+        for options in ({}, anomalydino.OFFICIAL)
+    )
+    words = ["turned half a pixel beside the centre", "mask grown along rows"]
+    words += ["batch: the closest 0.1% of patches", "maps over the whole image"]
+    assert all(word in switched and word not in plain for word in words)
 
 
 def test_the_committed_rows_all_appear():

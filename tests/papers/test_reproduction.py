@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from adlib.data import load_dataset
+from adlib.detectors import anomalydino
 from adlib.detectors.anomalydino import AnomalyDINO
 from adlib.detectors.patchcore import OFFICIAL
 from adlib.download import DownloadError
@@ -36,6 +37,7 @@ def test_the_papers_own_rows_are_the_default(tmp_path):
     assert dino.describe(dataset).endswith(
         "2 resolutions x 1 preprocess mode x 5 shot counts x 3 seeds, 60 runs in all."
     )
+    assert all(anomalydino.OFFICIAL.items() <= c["options"].items() for c in dino.cells(dataset))
     core = Reproduction("patchcore", "set", tmp_path)
     cells = core.cells(dataset)
     assert [c["options"]["coreset"] for c in cells] == 2 * [0.25, 0.1, 0.01] and {c["shots"] for c in cells} == {None}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adlib.detectors import DETECTORS
+from adlib.detectors import DETECTORS, anomalydino
 from adlib.detectors.patchcore import OFFICIAL
 from adlib.experiments.presets import method_options
 from adlib.experiments.protocol import Protocol
@@ -26,6 +26,12 @@ TITLES = [
     ("anomalydino", {}, "anomalydino"),
     ("anomalydino", DINO, "anomalydino (not rotated, no mask)"),
     ("anomalydino", {"top_share": 0.0}, "anomalydino (maximum)"),
+    ("anomalydino", anomalydino.OFFICIAL, "anomalydino (official code)"),
+    ("anomalydino", DINO | anomalydino.OFFICIAL, "anomalydino (official code, not rotated, no mask)"),
+    ("anomalydino", {"rotation": "official"}, "anomalydino (official rotation)"),
+    ("anomalydino", {"mask_growth": "column"}, "anomalydino (mask grows along the column)"),
+    ("anomalydino", {"batch_share": 0.001}, "anomalydino (closest 0.1% of the batch)"),
+    ("anomalydino", {"stretch_maps": True}, "anomalydino (maps stretched)"),
     ("padim", {"layers": ["blocks2"], "dims": 50}, "padim (dims 50)"),
 ]
 
@@ -44,6 +50,10 @@ def test_sentences_give_the_default_beside_each_difference():
         protocol("anomalydino", **DINO)
     )
     assert "official code." in method_sentence(protocol("patchcore", **OFFICIAL))
+    assert method_sentence(protocol("anomalydino", rotation="official", batch_share=0.001)) == (
+        "anomalydino here: official rotation, closest 0.1% of the batch "
+        "(by default: centred rotation, nearest of the batch)."
+    )
 
 
 @pytest.mark.parametrize("method", DETECTORS)
