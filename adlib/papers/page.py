@@ -11,7 +11,8 @@ import pandas as pd
 from adlib.errors import InputError
 from adlib.experiments.store import Result, ResultStore
 from adlib.files import atomic_write
-from adlib.papers.compare import BEST, PAPERS, SECONDS, comparison, own_rows
+from adlib.papers.compare import BEST, PAPERS, comparison, own_rows
+from adlib.papers.setups import SECONDS
 from adlib.spreadsheets import csv_text
 
 

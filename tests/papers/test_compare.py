@@ -10,8 +10,10 @@ from adlib.detectors import anomalydino
 from adlib.detectors.patchcore import OFFICIAL
 from adlib.experiments.store import ResultStore
 from adlib.papers.catalogue import CATEGORIES, published, setting
-from adlib.papers.compare import PAPERS, comparison, differences, own_rows, setups
+from adlib.papers.compare import PAPERS, comparison, own_rows
 from adlib.papers.page import as_markdown
+from adlib.papers.setups import setups
+from adlib.papers.wording import differences
 from helpers.made_up_results import EXACT, result
 from helpers.places import ROOT
 
