@@ -1,6 +1,6 @@
 """Localisation of each method, image by image: results/DATASET/localisation, for chapters 07 and 14.
 
-    python benchmarks/localisation.py [--mvtec DIR] [--mtd DIR] [--welds DIR]
+    python benchmarks/localisation.py [--mvtec DIR] [--mtd DIR] [--tire DIR] [--welds DIR]
 
 Pixel AUROC of a whole test set, as in a row, cannot be resampled image by image. So this script computes, for every
 defective image with a mask, the AUROC of its own pixels: how often a pixel of the defect scores higher than a good
@@ -27,7 +27,7 @@ HEADER = ["method", "seed", "protocol"]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("mvtec", "mtd", "welds"):
+    for name in sorted({part.argument for part in PARTS.values() if part.argument}):
         parser.add_argument(f"--{name}", help="folder of the data set, as for benchmarks/methods.py")
     options = parser.parse_args()
     for name, part in PARTS.items():
