@@ -59,8 +59,9 @@ class Part:
     methods: tuple[str, ...] = ()
 
 
-# What shows which methods need aligned parts: each family, without the methods that train for long.
-FROZEN = ("patchcore", "padim", "spade", "gaussian", "anomalydino", "fastflow", "reverse_distillation", "stfpm")
+# What shows which methods need aligned parts: each family, without the methods that train for long; AnomalyDINO learns
+# from few images there (anomalydino_factors.py).
+FROZEN = ("patchcore", "padim", "spade", "gaussian", "fastflow", "reverse_distillation", "stfpm")
 # Cheap data sets first. Toy images are halved in size, so each of a method's 12 runs costs a quarter. 20 of their 40
 # good images remain, enough to hold out for a threshold; with fewer, it would take one training per image. Weld tiles
 # have 160 pixels; they overlap, so 200 of the 798 good tiles hold most of what there is to learn. Magnetic tiles have
