@@ -44,7 +44,7 @@ OWN: dict[str, dict[str, Any]] = {
     "vit_tiny_patch16": {"resize": 448},
     "efficientnet_lite0": {"resize": 256, "layers": DEEP_LAYERS["efficientnet_lite0"]},
     "resnet18": {"resize": 256},
-    SALIENCY: {"resize": 448},
+    SALIENCY: {"resize": 448, "layers": ("block6",)},
 }
 
 
