@@ -36,6 +36,7 @@ FINE = {"resize": 672}
 WHOLE = {"resize": 448, "aspect": "keep"}
 MASKED = {"mask": "test"}
 FEW = (1, 2, 4, 8, 16)
+LATER = ({"rotate": False, "layers": ("block9",)}, (1, 4))
 DEPTHS = [({"rotate": False, "layers": (layer,)}, (1,)) for layer in (*(f"block{n}" for n in range(5, 13)), "norm")]
 # The mask's threshold is in units of DINOv2's tokens, so no mask is the default here; with other tokens it is a
 # factor.
@@ -97,7 +98,7 @@ STUDIES = {
         "slice",
         {
             "efficientnet_lite0": [(UPRIGHT, FEW), (TURNED, FEW)],
-            SALIENCY: [(UPRIGHT, FEW), (TURNED, FEW), (UPRIGHT | MASKED, FEW), (UPRIGHT | FINE, (1, 4))],
+            SALIENCY: [(UPRIGHT, FEW), (TURNED, FEW), (UPRIGHT | MASKED, FEW), (UPRIGHT | FINE, (1, 4)), LATER],
         },
     ),
     "tire": Study(
@@ -105,7 +106,7 @@ STUDIES = {
         "slice",
         {
             "efficientnet_lite0": [(UPRIGHT, FEW), (TURNED, FEW)],
-            SALIENCY: [(UPRIGHT, (0, *FEW)), (TURNED, FEW), (UPRIGHT | MASKED, FEW), (UPRIGHT | FINE, (1, 4))],
+            SALIENCY: [(UPRIGHT, (0, *FEW)), (TURNED, FEW), (UPRIGHT | MASKED, FEW), (UPRIGHT | FINE, (1, 4)), LATER],
         },
     ),
     # The layer was chosen on `bottle` and here; `mono` and the other categories were not looked at for it.
