@@ -4,6 +4,7 @@
                                                     (`run`: the one inside the package)
     python -m tools.refresh stamps [FILE ...]       names those that changed since; exits with 1 then (pre-commit)
     python -m tools.refresh readme                  fills the README's tables from results/
+    python -m tools.refresh schematics              draws the chapters' schematics (notebooks/schematics)
     python -m tools.refresh figures                 renders figures/ from results/elpv/sweep; its heat maps need the
                                                     patch scores that `make sweep` leaves in runs/elpv
 
@@ -34,6 +35,7 @@ from adlib.reports.tables import table
 from adlib.reports.titles import titled
 from tools.chapters import chapter_table
 from tools.kernels import SAME_SUMS
+from tools.schematics import write_schematics
 
 ROOT = Path(__file__).parents[1]
 RUN = ROOT / "adlib/experiments/run.ipynb"  # what `adlib sweep` executes
@@ -207,6 +209,8 @@ def main(arguments: Sequence[str]) -> int:
             fresh = refreshed_readme(readme.read_text(encoding="utf-8"), ROOT / "results")
             with atomic_write(readme) as file:
                 file.write(fresh)
+        elif list(arguments) == ["schematics"]:
+            write_schematics(ROOT / "notebooks" / "schematics")
         elif list(arguments) == ["figures"]:
             refresh_figures()
         else:
