@@ -451,7 +451,43 @@ def comparison() -> str:
     )
 
 
+def pair_of_networks(x: float, y: float) -> list[Mark]:
+    """Teacher above student, small."""
+    upper, lower = network(0, 0), network(0, 0, "#CFE3F1")
+    small = '<g transform="translate({x:g} {y:g}) scale(0.5)">{marks}</g>'
+    return [
+        small.format(x=x + 22, y=y, marks="".join(upper)),
+        small.format(x=x + 22, y=y + 48, marks="".join(lower)),
+    ]
+
+
+def hourglass(x: float, y: float) -> list[Mark]:
+    """Encoder and decoder, small."""
+    both = network(0, 0, "#CFE3F1") + mirrored(network(96, 0, "#CFE3F1"), 96)
+    return [f'<g transform="translate({x:g} {y + 22:g}) scale(0.49)">{"".join(both)}</g>']
+
+
+def families() -> str:
+    """The six families of methods that learn from good images alone, and what each remembers."""
+    cells: list[tuple[Glyph, str, str, str, str]] = [
+        (pair_of_networks, "02", "teacher-student", "a student that", "imitates"),
+        (sphere, "03", "one-class", "one point that", "all lie near"),
+        (ellipses, "04", "Gaussian", "a mean and", "a covariance"),
+        (bell, "05", "normalizing flow", "a map to a", "round cloud"),
+        (bank, "06", "memory bank", "the patches", "themselves"),
+        (hourglass, "07", "reconstruction", "how to draw", "good parts"),
+    ]
+    marks: list[Mark] = []
+    for number, (glyph, chapter, name, *what) in enumerate(cells):
+        x, y = 16 + 262 * (number % 3), 14 + 172 * (number // 3)
+        marks += [box(x, y, 246, 158, "#FFFFFF", FAINT), *glyph(x + 10, y + 52)]
+        marks += [words(x + 14, y + 30, name, 24, anchor="start"), words(x + 220, y + 30, chapter, 22, FAINT)]
+        marks += [words(x + 112, y + 92 + 26 * row, line, 20, anchor="start") for row, line in enumerate(what)]
+    return frame(marks, 356)
+
+
 SCHEMATICS: dict[str, Callable[[], str]] = {
+    "00_families": families,
     "01_scores": scores_and_threshold,
     "02_teacher_student": teacher_student,
     "03_one_class": one_class,
