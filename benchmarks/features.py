@@ -24,7 +24,8 @@ import torch
 from safetensors.torch import save_file
 
 from adlib.data import Dataset, load_dataset
-from adlib.data.images import read_image, read_mask
+from adlib.data.images import read_image
+from adlib.data.masks import read_mask
 from adlib.detectors.registry import make_detector
 from adlib.evaluation import image_metrics, pixel_metrics
 from adlib.features.backbones import load_backbone

@@ -27,7 +27,7 @@ def say_methods(protocols: "Sequence[Protocol]") -> None:
 def say_gaps(datasets: "Iterable[Dataset]") -> None:
     """Print which categories have no image metrics, which are left out of a sweep, and why."""
     from adlib.data.check import lacks
-    from adlib.data.images import printable
+    from adlib.data.names import printable
 
     for dataset in datasets:
         if reason := lacks(dataset):

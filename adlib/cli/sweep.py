@@ -37,7 +37,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 def _sweep(options: argparse.Namespace) -> None:
     from dataclasses import replace
 
-    from adlib.data.images import real_path, storable
+    from adlib.data.names import real_path, storable
     from adlib.experiments.calibrate import at_rate, check_rate, explain
     from adlib.experiments.sweep import Sweep, datasets_of, jobs, run_sweep
     from adlib.files import short_name

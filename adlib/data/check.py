@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from adlib.data.dataset import Dataset, Sample
 from adlib.data.depth import Advice, Span, advise, span_of
 from adlib.data.groups import proposed_group
-from adlib.data.images import content_key, printable, probe_image, read_mask
+from adlib.data.images import content_key, probe_image
 from adlib.data.layouts import load_dataset
 from adlib.data.mask_warnings import mask_warnings
+from adlib.data.masks import read_mask
+from adlib.data.names import printable
 from adlib.data.unused import OWN, unused_files
 from adlib.errors import InputError
 from adlib.files import short_name

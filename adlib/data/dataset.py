@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adlib.data.images import printable, storable
+from adlib.data.names import printable, storable
 from adlib.errors import InputError
 
 SELECTIONS = ("slice", "random")  # how shots are drawn, see `Dataset.few_shot`

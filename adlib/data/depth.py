@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from adlib.data.dataset import Sample
-from adlib.data.images import decode_image, printable
+from adlib.data.images import decode_image
+from adlib.data.names import printable
 from adlib.errors import InputError
 
 # A window spans the values of the good training images except for this fraction of each image's pixels at either end,

@@ -1,4 +1,4 @@
-"""Read any image as 8-bit RGB and any mask as a boolean array, or refuse it in one sentence (chapter 00)."""
+"""Read any image as 8-bit RGB, or refuse it in one sentence (chapter 00)."""
 
 import hashlib
 import math
@@ -8,20 +8,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from adlib.data.names import printable
 from adlib.data.pages import split_page
-from adlib.errors import InputError, check_choice
+from adlib.errors import InputError
 
 ImageLike = str | os.PathLike | Image.Image | np.ndarray
 Window = tuple[float, float]
 
-ROTATIONS = ("centred", "official")
 MAX_PIXELS = 1_000_000_000
-FEW, MANY = 4, 32  # values of a mask, 0 included: up to FEW are classes of defect, more than MANY are soft edges
 _FULL_SCALE = {"b": 1, "u1": 255, "u2": 65535, "f": 1}
 # PIL's pixel limit is global, and a lazily opened image breaks where two threads decode it at once.
 _PIL_LOCK = threading.Lock()
@@ -59,7 +57,7 @@ def read_image(image: ImageLike, window: Window | None = None) -> Image.Image:
     if isinstance(image, np.ndarray):
         return Image.fromarray(_to_rgb8(image, window, name))
     decoded = decode_image(image)
-    with _as_input_error(name):
+    with as_input_error(name):
         if window is not None and decoded.info.get(_DEEP_COLOUR):
             raise InputError(f"{name} has 16-bit colours, which are read by their high bytes; omit the window.")
         if decoded.mode in ("I", "F") or decoded.mode.startswith("I;16"):
@@ -72,56 +70,6 @@ def read_image(image: ImageLike, window: Window | None = None) -> Image.Image:
             rgb = decoded.convert("RGB")
     rgb.info = {}  # an orientation tag left here would rotate the image a second time
     return rgb
-
-
-def read_mask(path: str | os.PathLike, size: tuple[int, int] | None = None) -> np.ndarray:
-    """A defect mask: (H, W) bool, True on the defect.
-
-    Any non-zero value is defect: 0/255, 0/1, class numbers, palette index other than 0, colour other than black.
-    The exception is masks with soft edges, such as those of MTD, where only values above half of the full scale of 8 or
-    16 bits (127; 32767) are defect, since the fringe makes a thin crack 1.5 times as large: see `has_soft_edges`.
-
-    path: the mask file.
-    size: (W, H) of the image that the mask belongs to; None skips the check.
-    Raises InputError if the mask has another size, or cannot be read.
-    """
-    mask = decode_image(path)
-    with _as_input_error(image_name(path)):
-        if mask.mode in ("P", "1", "F"):  # in a palette the index is the class; its colour means nothing
-            values, half = np.asarray(mask), np.inf
-        elif mask.mode == "I" or mask.mode.startswith("I;16"):
-            values, half = np.asarray(mask), 32767
-        else:
-            values, half = np.asarray(read_image(mask)).max(axis=2), 127
-        mask_array = values > half if has_soft_edges(values, half) else values != 0
-    height, width = mask_array.shape
-    if size is not None and (width, height) != tuple(size):
-        raise InputError(
-            f"The mask {image_name(path)} is {width} x {height} pixels but its image is {size[0]} x {size[1]};"
-            " give a mask of the image's size."
-        )
-    return mask_array
-
-
-def has_soft_edges(values: np.ndarray, half: float) -> bool:
-    """Whether a mask's values up to half of its scale are the fringe of soft edges, and not classes of defect.
-
-    Few values are classes and many are soft edges. In between, classes have areas, where a pixel has a neighbour of its
-    own value, and a fringe has gradients. The masks of MTD have 6 to 255 values where they have a fringe.
-
-    values: (H, W), 0 is good.
-    half: half of the full scale.
-    """
-    levels = np.unique(values)
-    if len(levels) <= FEW or levels[-1] <= half:
-        return False
-    if len(levels) > MANY:
-        return True
-    beside = np.zeros(values.shape, dtype=bool)
-    beside[:, 1:] = values[:, 1:] == values[:, :-1]
-    beside[1:] |= values[1:] == values[:-1]
-    low = (values > 0) & (values <= half)
-    return 2 * np.count_nonzero(beside & low) <= np.count_nonzero(low)
 
 
 def content_key(image: ImageLike) -> str:
@@ -138,99 +86,13 @@ def content_key(image: ImageLike) -> str:
         return hashlib.sha256(f"{little.dtype.str} {image.shape}\n".encode() + little.tobytes()).hexdigest()
     if not isinstance(image, Image.Image):
         place, page = split_page(image)
-        with _regular_file(place) as file, _as_input_error(name):
+        with _regular_file(place) as file, as_input_error(name):
             key = hashlib.sha256(file.read()).hexdigest()
         return key if page is None else hashlib.sha256(f"{key} page {page}".encode()).hexdigest()
-    with _as_input_error(name), _PIL_LOCK:
+    with as_input_error(name), _PIL_LOCK:
         palette = (image.palette.mode, image.palette.tobytes()) if image.palette else None
         look = (image.mode, image.size, palette, image.info.get("transparency"), _orientation(image))
         return hashlib.sha256(f"{look}\n".encode() + image.tobytes()).hexdigest()
-
-
-def rotate(image: Image.Image, angle: float, rotation: str = "centred") -> Image.Image:
-    """An RGB image rotated at the same size, by bilinear interpolation.
-
-    image: RGB.
-    angle: degrees, counter-clockwise.
-    rotation: "centred" turns about the centre of the image, and pixels from outside are the image reflected at its
-        border (d c b a | a b c d); half turns, and quarter turns of square images, are exact. "official" is what the
-        official code of AnomalyDINO (Damm et al. 2025) computes: it turns about (W / 2, H / 2), with the centre of the
-        first pixel at (0, 0), so half a pixel beside the centre, and the reflection does not repeat the border pixel
-        (d c b | a b c d).
-    Raises InputError for another mode, for an angle that is not finite and for an unknown rotation.
-    """
-    check_choice("rotation", rotation, ROTATIONS)
-    if image.mode != "RGB":
-        raise InputError(f"rotate takes an RGB image, not {image.mode}; call read_image first.")
-    if not math.isfinite(angle):
-        raise InputError(f"Cannot rotate by {angle} degrees; give a finite angle.")
-    turn = _turn_centred if rotation == "centred" else _turn_official
-    return Image.fromarray(turn(np.asarray(image), angle % 360))
-
-
-def _turn_centred(pixels: np.ndarray, angle: float) -> np.ndarray:
-    height, width = pixels.shape[:2]
-    if angle % 180 == 0 or (angle % 90 == 0 and height == width):
-        return np.ascontiguousarray(np.rot90(pixels, int(angle // 90)))
-    import torch
-    from torch.nn.functional import affine_grid, grid_sample
-
-    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    # From output to input, in units of half a side, y downwards; hence the side ratios at the sines.
-    back = torch.tensor([[[cos, -sin * height / width, 0.0], [sin * width / height, cos, 0.0]]])
-    values = torch.tensor(pixels).permute(2, 0, 1)[None].float()
-    places = affine_grid(back, [1, 3, height, width], align_corners=False)
-    turned = grid_sample(values, places, mode="bilinear", padding_mode="reflection", align_corners=False)
-    turned = turned[0].add_(0.5).clamp_(0, 255).to(torch.uint8)
-    return turned.permute(1, 2, 0).contiguous().numpy()
-
-
-def _turn_official(pixels: np.ndarray, angle: float) -> np.ndarray:
-    from scipy.ndimage import affine_transform
-
-    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    back = np.array([[cos, sin], [-sin, cos]])  # (y, x) of an output pixel to the input
-    pivot = np.array(pixels.shape[:2]) / 2
-    turned = [
-        affine_transform(channel, back, pivot - back @ pivot, output=float, order=1, mode="mirror")
-        for channel in np.moveaxis(pixels, 2, 0)
-    ]
-    return np.rint(np.stack(turned, axis=2)).astype(np.uint8)
-
-
-def storable(path: str | os.PathLike) -> str:
-    """A path as text that a UTF-8 file can hold: bytes that are no UTF-8 are written as their escapes."""
-    return os.fsdecode(path).encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def printable(path: str | os.PathLike) -> str:
-    """A path as one printable line, whatever bytes its name holds."""
-    text = storable(path)
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def real_path(path: str | os.PathLike) -> Path:
-    """The absolute path of a file or folder; its names may also be given as `printable` or `storable` write them.
-
-    Symbolic links are not resolved. Raises InputError where such a name stands for two files.
-    """
-    path = Path(os.path.abspath(Path(path).expanduser()))
-    found = Path(path.anchor)
-    for name in path.parts[1:]:
-        found /= _real_name(found, name) if "\\" in name else name
-    return found
-
-
-def _real_name(folder: Path, name: str) -> str:
-    try:
-        alike = [entry for entry in os.listdir(folder) if printable(entry) == printable(name)]
-    except OSError:  # the caller finds that there is no such folder
-        alike = []
-    if len(alike) > 1:
-        raise InputError(f"{printable(folder)} holds {len(alike)} names that are all written {name}; rename one.")
-    return alike[0] if alike else name
 
 
 @dataclass(frozen=True)
@@ -271,7 +133,7 @@ def probe_image(path: str | os.PathLike) -> Probe:
 def decode_image(image: str | os.PathLike | Image.Image) -> Image.Image:
     """An image as stored, decoded and upright; a copy of a PIL image. Raises InputError as `read_image` does."""
     if isinstance(image, Image.Image):
-        with _as_input_error(image_name(image)), _PIL_LOCK:
+        with as_input_error(image_name(image)), _PIL_LOCK:
             _refuse_empty(image)
             return _upright(image)
     with _opened(image) as opened:
@@ -313,7 +175,7 @@ def _is_page(image: Image.Image, number: int) -> bool:
 def _opened(path: str | os.PathLike) -> Iterator[Image.Image]:
     """An image file with its header read, at the page that the path names; errors inside the block are one sentence."""
     place, page = split_page(path)
-    with _regular_file(place) as file, _as_input_error(image_name(path)):
+    with _regular_file(place) as file, as_input_error(image_name(path)):
         with _PIL_LOCK:  # 89 Mpixel, PIL's own limit, is less than a line-scan camera delivers
             limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
             try:
@@ -354,7 +216,7 @@ def _regular_file(path: str | os.PathLike) -> Iterator:
 
 
 @contextmanager
-def _as_input_error(name: str) -> Iterator[None]:
+def as_input_error(name: str) -> Iterator[None]:
     """PIL's decoders raise many exceptions on bad bytes: OSError, SyntaxError, struct.error, IndexError and more."""
     # Some packages switch this on for the whole process; a half-decoded image must not pass for a whole one.
     ImageFile.LOAD_TRUNCATED_IMAGES = False

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from adlib.data.dataset import Dataset, Sample
-from adlib.data.images import is_turned, printable, read_mask
+from adlib.data.images import is_turned
+from adlib.data.masks import read_mask
+from adlib.data.names import printable
 from adlib.errors import InputError
 from adlib.progress import progress
 

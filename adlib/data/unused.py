@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from adlib.data.dataset import Dataset
-from adlib.data.images import printable
 from adlib.data.layouts.listing import files, folders_below, images, outputs_below
 from adlib.data.layouts.masks import Masks, bare_stem
 from adlib.data.layouts.reading import is_good
+from adlib.data.names import printable
 from adlib.data.pages import split_page
 
 ELSEWHERE = "Images in folders that this layout does not read"

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from adlib.bank.memory import PatchBank
 from adlib.bank.neighbours import nearest
-from adlib.data.images import ROTATIONS
+from adlib.data.rotation import ROTATIONS
 from adlib.detectors.base import Predictions, Scored
 from adlib.detectors.columns import SharesDistances
 from adlib.detectors.masking import GROWTHS, THRESHOLD, mask_test, object_mask

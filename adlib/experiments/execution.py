@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from adlib.data import Dataset, Sample
-from adlib.data.images import read_mask
+from adlib.data.masks import read_mask
 from adlib.detectors.base import Detector, Predictions
 from adlib.errors import InputError
 from adlib.evaluation import image_metrics, pixel_metrics

@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 
 from adlib import plots
 from adlib.data import Dataset
-from adlib.data.images import printable, read_image
+from adlib.data.images import read_image
+from adlib.data.names import printable
 from adlib.detectors.masking import mask_test
 from adlib.detectors.training import TrainedDetector
 from adlib.experiments.held_out import HELD_OUT

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from adlib.data import Dataset, load_dataset
-from adlib.data.images import printable
 from adlib.data.layouts import BUILT_IN
+from adlib.data.names import printable
 from adlib.errors import InputError
 from adlib.experiments.choices import Choices
 from adlib.experiments.planning import build

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adlib.data.images import content_key, image_name, read_image, rotate
+from adlib.data.images import content_key, image_name, read_image
+from adlib.data.rotation import rotate
 from adlib.errors import InputError
 from adlib.features.backbones import Backbone
 from adlib.features.cache import TensorCache, digest

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from adlib.data.images import real_path
+from adlib.data.names import real_path
 from adlib.download import DownloadError, download, matches
 from adlib.errors import InputError
 from adlib.features.onnx_file import read_onnx

@@ -14,10 +14,11 @@ from typing import Any
 from PIL import Image
 
 from adlib import plots
-from adlib.data.images import content_key, printable, read_image
+from adlib.data.images import content_key, read_image
 from adlib.data.layouts.listing import images_below
 from adlib.data.layouts.reading import Reading
 from adlib.data.layouts.stacks import spread
+from adlib.data.names import printable
 from adlib.data.unused import left_out, notes
 from adlib.detectors.base import Detector
 from adlib.detectors.registry import load_detector

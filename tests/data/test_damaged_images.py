@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 from adlib.data import images
-from adlib.data.images import content_key, probe_image, read_image, read_mask
+from adlib.data.images import content_key, probe_image, read_image
+from adlib.data.masks import read_mask
 from adlib.errors import InputError
 from helpers.image_files import COLOUR, RANDOM, one_sentence, save
 

@@ -1,18 +1,15 @@
-"""Reading pictures and masks: every kind of file becomes RGB, or one sentence."""
+"""Reading images: every kind of file becomes RGB, or one sentence."""
 
 import hashlib
 import os
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
-from scipy.ndimage import affine_transform
 
-from adlib.data.images import content_key, printable, probe_image, read_image, read_mask, rotate
+from adlib.data.images import content_key, probe_image, read_image
+from adlib.data.rotation import rotate
 from adlib.errors import InputError
 from helpers.image_files import COLOUR, DEEP, RANDOM, deep_colour_png, one_sentence, same, save
 
@@ -203,43 +200,6 @@ def test_odd_sizes(tmp_path, size):
     assert (np.asarray(rotate(picture, 30)) == (7, 8, 9)).all()
 
 
-# Masks
-
-
-def test_masks_any_value_but_zero_is_defect(tmp_path):
-    classes = RANDOM.integers(0, 6, (12, 17), dtype=np.uint8)
-    for mask in (classes, classes.astype(np.uint16) * 50, np.where(classes > 0, 255, 0).astype(np.uint8), classes > 0):
-        assert np.array_equal(read_mask(save(tmp_path / "m.png", mask)), classes > 0)
-    colours = np.zeros((12, 17, 3), np.uint8)
-    colours[classes > 3] = (0, 128, 0)
-    assert np.array_equal(read_mask(save(tmp_path / "c.png", colours)), classes > 3)
-    palette = Image.fromarray(classes, "P")
-    palette.putpalette([255, 255, 255] * 6)
-    assert np.array_equal(read_mask(save(tmp_path / "p.png", palette)), classes > 0)
-    mask = read_mask(save(tmp_path / "zero.png", np.zeros((3, 4), np.uint8)))
-    assert mask.shape == (3, 4) and mask.dtype == bool and not mask.any()
-
-
-def test_masks_with_soft_edges_are_cut_at_half(tmp_path):
-    edge = np.array([[0, 1, 127, 128, 255]], np.uint8)
-    assert read_mask(save(tmp_path / "m.png", edge)).tolist() == [[False, False, False, True, True]]
-    assert read_mask(save(tmp_path / "m.png", edge.astype(np.uint16) * 257)).tolist() == [[False] * 3 + [True] * 2]
-
-
-def test_mask_of_another_size(tmp_path):
-    path = save(tmp_path / "m_mask.png", np.zeros((3, 4), np.uint8))
-    assert read_mask(path, size=(4, 3)).shape == (3, 4)
-    one_sentence(path, "m_mask.png", "4 x 3", "3 x 4", reader=lambda p: read_mask(p, size=(3, 4)))
-
-
-def test_real_masks(shared):
-    bottle = shared / "data/mvtec/bottle/ground_truth/contamination/000_mask.png"
-    assert np.array_equal(read_mask(bottle, (448, 448)), np.asarray(Image.open(bottle)) == 255)
-    for path in sorted((shared / "data/mtd/MT_Crack/Imgs").glob("*.png"))[:5]:
-        values = np.asarray(Image.open(path))
-        assert 0 < (values == 255).sum() <= read_mask(path).sum() < (values > 0).sum()
-
-
 # Content keys
 
 
@@ -282,44 +242,3 @@ def test_a_lazily_opened_picture_in_many_threads(tmp_path):
         keys = list(pool.map(lambda _: content_key(picture), range(4)))
         read = list(pool.map(lambda _: read_image(picture), range(8)))
     assert len(set(keys)) == 1 and all(same(r, pixels) for r in read)
-
-
-# Rotation
-
-
-@pytest.mark.parametrize("angle", [0, 90, 180, 270, 360, -90, 450])
-def test_quarter_turns_of_squares_are_exact(angle):
-    square = RANDOM.integers(0, 256, (31, 31, 3), dtype=np.uint8)
-    assert same(rotate(Image.fromarray(square), angle), np.rot90(square, angle // 90))
-
-
-def test_half_turns_are_exact_for_any_shape():
-    assert same(rotate(Image.fromarray(COLOUR), 180), COLOUR[::-1, ::-1])
-    assert same(rotate(Image.fromarray(COLOUR), 0), COLOUR)
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(1, 40), st.integers(1, 40), st.floats(-720, 720), st.integers(0, 2**32 - 1))
-def test_rotation_is_bilinear_with_a_reflected_border(height, width, angle, seed):
-    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    turned = np.asarray(rotate(Image.fromarray(pixels), angle)).astype(float)
-    cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
-    back = np.array([[cos, sin], [-sin, cos]])
-    centre = (np.array([height, width]) - 1) / 2
-    for channel in range(3):
-        plain = affine_transform(
-            pixels[..., channel].astype(float), back, centre - back @ centre, order=1, mode="reflect"
-        )
-        assert np.abs(turned[..., channel] - plain).max() < 0.6
-
-
-def test_rotation_refuses(tmp_path):
-    with pytest.raises(InputError, match="RGB"):
-        rotate(Image.new("L", (3, 3)), 45)
-    with pytest.raises(InputError, match="finite"):
-        rotate(Image.new("RGB", (3, 3)), np.nan)
-
-
-def test_printable():
-    assert printable("单个气孔/a b.png") == "单个气孔/a b.png"
-    assert printable(Path("a\nb\x1b[0m")) == "a\\nb\\x1b[0m"

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from adlib.data import load_dataset
-from adlib.data.images import rotate
+from adlib.data.rotation import rotate
 from adlib.detectors import columns
 from adlib.detectors.anomalydino import ANGLES, AnomalyDINO
 from adlib.detectors.masking import object_mask

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from adlib.data.images import rotate
+from adlib.data.rotation import rotate
 from adlib.detectors.anomalydino import OFFICIAL, AnomalyDINO
 from adlib.detectors.base import Predictions
 from adlib.detectors.masking import grown

@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from adlib.data.images import printable
+from adlib.data.names import printable
 from adlib.errors import InputError
 from adlib.progress import progress
 

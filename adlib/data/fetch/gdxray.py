@@ -16,8 +16,9 @@ from PIL import Image
 from adlib.data.fetch.index import read_index, write_index
 from adlib.data.fetch.source import Source, Verdict, root_below
 from adlib.data.fetch.weld_tiles import FILMS, emboss, kind, positions
-from adlib.data.images import printable, read_mask
 from adlib.data.layouts.listing import images
+from adlib.data.masks import read_mask
+from adlib.data.names import printable
 from adlib.errors import InputError
 
 CATEGORY = "gdxray_weld"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from adlib.data.images import printable
+from adlib.data.names import printable
 from adlib.errors import InputError
 from adlib.files import atomic_write
 

@@ -19,8 +19,8 @@ from PIL import Image
 
 from adlib.data.fetch.index import read_index, write_index
 from adlib.data.fetch.source import Source, Verdict, root_below
-from adlib.data.images import printable
 from adlib.data.layouts.listing import images, subfolders
+from adlib.data.names import printable
 from adlib.errors import InputError
 from adlib.progress import progress
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from adlib.data.fetch.archives import unpack
 from adlib.data.fetch.source import Source, Verdict
 from adlib.data.fetch.staging import building, copy_below, move_below, refuse_existing
-from adlib.data.images import printable
+from adlib.data.names import printable
 from adlib.download import DownloadError, download
 from adlib.errors import InputError
 

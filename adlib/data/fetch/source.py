@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from adlib.data.dataset import Dataset
-from adlib.data.images import printable
+from adlib.data.names import printable
 from adlib.errors import InputError
 
 Counts = Mapping[str, Mapping[str, int]]  # category -> what is counted -> its number

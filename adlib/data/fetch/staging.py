@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from adlib.data.images import printable
+from adlib.data.names import printable
 from adlib.errors import InputError
 from adlib.progress import progress
 

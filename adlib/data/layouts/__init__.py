@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from adlib.data.dataset import Dataset, whole_number
-from adlib.data.images import storable
 from adlib.data.layouts import folder, mtd, mvtec, visa
 from adlib.data.layouts.listing import require_folder
 from adlib.data.layouts.reading import Reading
 from adlib.data.layouts.stacks import spread_samples
+from adlib.data.names import storable
 from adlib.errors import InputError, check_choice
 
 # In the order in which "auto" tries them: the more a layout requires, the earlier.

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from adlib.data.images import is_image, printable, real_path
+from adlib.data.images import is_image
+from adlib.data.names import printable, real_path
 from adlib.errors import InputError
 from adlib.outputs import outputs_in
 

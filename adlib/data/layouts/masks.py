@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from adlib.data.images import printable
 from adlib.data.layouts.listing import images, images_below, subfolders
+from adlib.data.names import printable
 
 MASK_FOLDERS = {"ground_truth", "groundtruth", "gt", "mask", "masks"}
 NO_MASKS = "none"  # what a user says where a folder or file only looks like a mask

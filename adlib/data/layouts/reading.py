@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from adlib.data.images import printable
+from adlib.data.names import printable
 from adlib.errors import InputError
 
 GOOD = {"good", "ok", "normal"}

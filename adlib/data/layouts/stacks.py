@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from adlib.data.dataset import Sample
-from adlib.data.images import pages_in, printable
+from adlib.data.images import pages_in
+from adlib.data.names import printable
 from adlib.data.pages import page_path
 from adlib.errors import InputError, check_choice
 

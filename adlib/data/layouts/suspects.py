@@ -8,9 +8,10 @@ import numpy as np
 from PIL import Image
 
 from adlib.data.dataset import Sample
-from adlib.data.images import decode_image, printable
+from adlib.data.images import decode_image
 from adlib.data.layouts.listing import images
 from adlib.data.layouts.masks import NO_MASKS, bare_stem
+from adlib.data.names import printable
 from adlib.errors import InputError
 
 _FLAT = 0.15  # bytes per pixel: a two-valued PNG takes far less, a photograph far more
