@@ -5,7 +5,8 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from helpers.places import ROOT
-from tools.schematics import HEIGHT, SCHEMATICS, WIDTH
+from tools.marks import HEIGHT, WIDTH
+from tools.schematics import SCHEMATICS
 
 FOLDER = ROOT / "notebooks" / "schematics"
 TEXT = "{http://www.w3.org/2000/svg}text"
