@@ -88,7 +88,7 @@ STUDIES = {
             SALIENCY: [
                 *DEPTHS,
                 (UPRIGHT, (0, *FEW)),
-                (TURNED, FEW),
+                (TURNED, (1, 4)),
                 (UPRIGHT | MASKED, (1, 4)),
                 (UPRIGHT | FINE, (1, 4)),
             ],
@@ -99,7 +99,7 @@ STUDIES = {
         "slice",
         {
             "efficientnet_lite0": [(UPRIGHT, FEW), (TURNED, FEW)],
-            SALIENCY: [(UPRIGHT, FEW), (TURNED, FEW), (UPRIGHT | MASKED, (1, 4)), (UPRIGHT | FINE, (1, 4)), LATER],
+            SALIENCY: [(UPRIGHT, FEW), (TURNED, (1, 4)), (UPRIGHT | MASKED, (1, 4)), (UPRIGHT | FINE, (1, 4)), LATER],
         },
     ),
     "tire": Study(
@@ -109,7 +109,7 @@ STUDIES = {
             "efficientnet_lite0": [(UPRIGHT, FEW), (TURNED, FEW)],
             SALIENCY: [
                 (UPRIGHT, (0, *FEW)),
-                (TURNED, FEW),
+                (TURNED, (1, 4)),
                 (UPRIGHT | MASKED, (1, 4)),
                 (UPRIGHT | FINE, (1, 4)),
                 LATER,
