@@ -122,7 +122,7 @@ STUDIES = {
         "mono",
         "random",
         {
-            SALIENCY: [(UPRIGHT, (1, 4, 32)), (TURNED, (1, 4)), (UPRIGHT | MASKED, (1, 4))],
+            SALIENCY: [(UPRIGHT, (1, 4, 32)), (TURNED, (1,)), (UPRIGHT | MASKED, (1, 4))],
             "efficientnet_lite0": [
                 (TURNED, (1, 4)),
                 (UPRIGHT, (0,)),  # with shots: results/elpv/sweep, shown in the README
@@ -139,8 +139,8 @@ STUDIES = {
             "vit_tiny_patch16": [(UPRIGHT, (1, 4)), (TURNED, (1, 4))],
             "efficientnet_lite0": [(UPRIGHT, (1, 4)), (TURNED, (1, 4))],
             SALIENCY: [
-                (UPRIGHT | WHOLE, (1, 4, 32)),
-                (TURNED | WHOLE, (1, 4)),
+                (UPRIGHT | WHOLE, (1, 4)),
+                (TURNED | WHOLE, (1,)),
                 (UPRIGHT | WHOLE | MASKED, (1, 4)),
             ],
         },
