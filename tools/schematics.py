@@ -239,6 +239,38 @@ def scores_and_threshold() -> str:
     return frame(marks, 220)
 
 
+def threshold_by_rank() -> str:
+    """Held-out good scores, sorted; the score at one rank is the threshold for every new image."""
+    image, net, start, centre = COLUMNS[0], COLUMNS[1], 350, SIZE / 2
+    scores, threshold = (372, 392, 404, 424, 438, 460, 476, 498, 534, 566), 534
+    marks = [turned(words(30, LEARN + centre, "once", 22, FAINT), 30, LEARN + centre)]
+    marks.append(turned(words(30, JUDGE + centre, "always", 22, FAINT), 30, JUDGE + centre))
+    for y, first, name in (
+        (LEARN, parts(image, LEARN), "good images,|held out"),
+        (JUDGE, part(image, JUDGE, defect=True), "new image"),
+    ):
+        marks += [
+            *first,
+            *network(net, y),
+            across(image, net, y),
+            arrow(net + SIZE + 10, y + centre, start, y + centre),
+        ]
+        marks += [arrow(start + 8, y + centre + 10, 632, y + centre + 10), *lines(image + centre, y + SIZE + 28, name)]
+        marks += lines(net + centre, y + SIZE + 28, "detector")
+    marks += [dot(x, LEARN + centre, 6) for x in scores]
+    marks += [dot(threshold, LEARN + centre, 9, "none", INK), words(threshold, LEARN + 22, "rank k")]
+    marks += [dot(602, JUDGE + centre, 7, DEFECTIVE), words(602, JUDGE + 26, "score")]
+    marks += lines(430, LEARN + SIZE + 6, "scores, sorted")
+    marks.append(path(f"M{threshold} {LEARN + 60} V{JUDGE + SIZE}", width=3, extra='stroke-dasharray="7 5"'))
+    marks.append(words(threshold + 10, LEARN + SIZE + 48, "threshold", anchor="start"))
+    marks += [
+        words(440, JUDGE + SIZE + 28, "below: good", 22, GOOD),
+        words(640, JUDGE + SIZE + 28, "above: defective", 22, DEFECTIVE),
+    ]
+    marks += lines(716, LEARN + 34, "false alarms:|at most a|fraction α")
+    return frame(marks, 350)
+
+
 def sweep() -> str:
     """A notebook executed once for each combination of parameters."""
     return steps(
@@ -308,6 +340,7 @@ SCHEMATICS: dict[str, Callable[[], str]] = {
     "06_memory_bank": memory_bank,
     "07_reconstruction": reconstruction,
     "14_comparison": comparison,
+    "15_thresholds": threshold_by_rank,
     "20_patchcore": patchcore,
     "21_anomalydino": anomalydino,
     "22_sweep": sweep,

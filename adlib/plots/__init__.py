@@ -4,13 +4,13 @@ Nothing here reads or writes a file. Figures are not registered with pyplot: a n
 """
 
 from adlib.plots.arrays import png_data_uri
-from adlib.plots.comparisons import changes, method_scores, ours_beside_published
+from adlib.plots.comparisons import changes, intervals, method_scores, ours_beside_published
 from adlib.plots.curves import learning_curve, lines
 from adlib.plots.figure import figure_to_png, new_figure, tidy
 from adlib.plots.heat import Limits, colour_limits
 from adlib.plots.images import contact_sheet, gallery, overlay, picture_rows
 from adlib.plots.plane import points
-from adlib.plots.scores import roc_and_pr, score_histogram
+from adlib.plots.scores import roc_and_pr, score_histogram, threshold_stops
 from adlib.plots.standings import rank_diagram, score_grid
 from adlib.plots.style import DEFECTIVE, GOOD, PALETTE, chinese_font, use_style
 
@@ -25,6 +25,7 @@ __all__ = [
     "contact_sheet",
     "figure_to_png",
     "gallery",
+    "intervals",
     "learning_curve",
     "lines",
     "method_scores",
@@ -38,6 +39,7 @@ __all__ = [
     "roc_and_pr",
     "score_grid",
     "score_histogram",
+    "threshold_stops",
     "tidy",
     "use_style",
 ]

@@ -67,7 +67,9 @@ NAMES = (
     "learning curves",
     "lines",
     "score histogram",
+    "threshold stops",
     "roc and pr",
+    "intervals",
     "method scores",
     "ours beside published",
     "changes",
@@ -102,6 +104,10 @@ def example_figures():
         "learning curves": plots.learning_curve(runs, ["image_auroc", "pixel_auroc", "image_auroc"]),
         "lines": plots.lines({CHINESE: (x, x**2)}, x_label="step", y_label="loss", references={"floor": 1.0}),
         "score histogram": plots.score_histogram([1, 2, 3.0], [2.5, 4], 2.2, title=names[2][:60]),
+        "threshold stops": plots.threshold_stops(
+            rng().normal(size=150), rng(1).normal(2, 1, 90), {CHINESE[:4]: -0.5, "two": 1.0, "three": 1.5, "four": 3}
+        ),
+        "intervals": plots.intervals({name: (1.0, 0.8, 1.3) for name in names}, x_label="AUROC", reference=0.9),
         "roc and pr": plots.roc_and_pr([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9], title=CHINESE),
         "method scores": plots.method_scores(runs.assign(method=runs["method"].map(lambda name: name * 6))),
         "ours beside published": plots.ours_beside_published(pairs, title=CHINESE),
