@@ -28,8 +28,6 @@ LONGER = {
     "01_metrics",
     "02_teacher_student",
     "03_one_class",
-    "04_gaussian",
-    "05_normalizing_flow",
     "06_memory_bank",
     "07_reconstruction",
     "14_total_performance",
