@@ -9,7 +9,7 @@ from adlib.plots.curves import learning_curve, lines
 from adlib.plots.figure import figure_to_png, new_figure, tidy
 from adlib.plots.heat import Limits, colour_limits
 from adlib.plots.images import contact_sheet, gallery, overlay, picture_rows
-from adlib.plots.plane import points
+from adlib.plots.plane import panels, points
 from adlib.plots.scores import roc_and_pr, score_histogram, threshold_stops
 from adlib.plots.standings import rank_diagram, score_grid
 from adlib.plots.style import DEFECTIVE, GOOD, PALETTE, chinese_font, use_style
@@ -17,8 +17,8 @@ from adlib.plots.style import DEFECTIVE, GOOD, PALETTE, chinese_font, use_style
 __all__ = [
     "DEFECTIVE",
     "GOOD",
-    "PALETTE",
     "Limits",
+    "PALETTE",
     "changes",
     "chinese_font",
     "colour_limits",
@@ -32,6 +32,7 @@ __all__ = [
     "new_figure",
     "ours_beside_published",
     "overlay",
+    "panels",
     "picture_rows",
     "png_data_uri",
     "points",

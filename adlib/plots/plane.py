@@ -10,6 +10,7 @@ from adlib.errors import InputError
 from adlib.plots.figure import legend_below, new_figure, tidy
 from adlib.plots.style import DEFECTIVE, FONT_SIZE, GOOD, INK, PALETTE, series_look, showable, styled
 
+_FIXED = {"good": {"color": GOOD, "marker": "o"}, "defective": {"color": DEFECTIVE, "marker": "s"}}
 _LIGHT_TO_YELLOW = ("#FFFFFF", "#DADADA", "#F5E58A", "#FFE600")
 
 
@@ -52,8 +53,8 @@ def points(
     others = 0
     for name, places in groups.items():
         places = np.asarray(places, dtype=float).reshape(-1, 2)
-        if name in ("good", "defective"):
-            look = {"color": GOOD, "marker": "o"} if name == "good" else {"color": DEFECTIVE, "marker": "s"}
+        if name in _FIXED:
+            look = _FIXED[name]
         else:
             look = series_look(2 + others % (len(PALETTE) - 2))
             others += 1
@@ -61,5 +62,43 @@ def points(
         ax.plot(*places.T, linestyle="none", markersize=size, alpha=alpha, label=showable(name), **look)
     tidy(ax, title=title, x_label=x_label, y_label=y_label)
     ax.set_aspect("equal", adjustable="datalim" if field is None else "box")
+    legend_below(figure, axes)
+    return figure
+
+
+@styled
+def panels(
+    stages: Mapping[str, Mapping[str, np.ndarray]],
+    *,
+    columns: int = 3,
+    reach: float | None = None,
+    x_label: str = "feature 1",
+    y_label: str = "feature 2",
+) -> Figure:
+    """The same named groups of points at several stages, one panel a stage: what a map does to the plane.
+
+    stages: {title: {name: (n, 2) points}}; a name has one colour in all panels, "good" and "defective" as in `points`.
+    columns: panels per row.
+    reach: all axes go from -reach to reach; None to fit each panel to its points.
+    x_label, y_label: of the axes.
+    Raises InputError where there is no stage.
+    """
+    if not stages:
+        raise InputError("there is no stage to plot; pass at least one.")
+    names = list(dict.fromkeys(name for groups in stages.values() for name in groups))
+    looks = dict(zip((name for name in names if name not in _FIXED), map(series_look, range(2, 99)), strict=False))
+    columns = min(columns, len(stages))
+    rows = -(-len(stages) // columns)
+    figure, axes = new_figure(2.8 * columns, 2.7 * rows + 0.3, rows, columns)
+    for ax, (title, groups) in zip(axes.flat, stages.items(), strict=False):
+        for name, places in groups.items():
+            look = _FIXED.get(name) or looks[name]
+            ax.plot(*np.asarray(places, dtype=float).T, linestyle="none", markersize=2.5, alpha=0.6, label=name, **look)
+        tidy(ax, title=title, x_label=x_label, y_label=y_label)
+        if reach is not None:
+            ax.set(xlim=(-reach, reach), ylim=(-reach, reach))
+        ax.set_aspect("equal", adjustable="box" if reach is not None else "datalim")
+    for ax in axes.flat[len(stages) :]:
+        ax.set_visible(False)
     legend_below(figure, axes)
     return figure
