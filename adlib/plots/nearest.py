@@ -95,7 +95,7 @@ def browse(figure_at: Callable[[int, int], Figure], shape: tuple[int, int], star
         for name, value, size in zip(("row", "column"), start, shape, strict=True)
     ]
     # A width alone: the height follows, so that the figure keeps its aspect ratio.
-    shown = widgets.Image(format="png", layout={"width": f"{int(WIDTH * 100)}px", "height": "auto"})
+    shown = widgets.Image(format="png", layout={"max_width": f"{int(WIDTH * 100)}px", "width": "99%", "height": "auto"})
 
     def show(_: Any = None) -> None:
         shown.value = figure_to_png(figure_at(*(slider.value for slider in sliders)))

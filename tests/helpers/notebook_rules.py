@@ -30,7 +30,6 @@ LONGER = {
     "03_one_class",
     "04_gaussian",
     "05_normalizing_flow",
-    "06_memory_bank",
     "07_reconstruction",
     "14_total_performance",
     "20_patchcore",

@@ -62,7 +62,7 @@ def test_sliders_cover_the_grid_and_change_the_figure_without_stretching_it(figu
     column.value = 3
     assert shown.value == plots.figure_to_png(figure_at(1, 3)) != first
     width = Image.open(io.BytesIO(first)).width
-    assert (shown.layout.width, shown.layout.height) == (f"{width}px", "auto")
+    assert (shown.layout.max_width, shown.layout.height) == (f"{width}px", "auto")
 
 
 @pytest.mark.parametrize(("content", "expected"), [({"allow_stdin": True}, True), ({"allow_stdin": False}, False)])
