@@ -9,7 +9,9 @@ from adlib.plots.curves import learning_curve, lines
 from adlib.plots.figure import figure_to_png, new_figure, tidy
 from adlib.plots.heat import Limits, colour_limits
 from adlib.plots.images import contact_sheet, gallery, overlay, picture_rows
-from adlib.plots.plane import panels, points
+from adlib.plots.nearest import browse, nearest_patches
+from adlib.plots.plane import coverings, panels, points
+from adlib.plots.repeats import repeats
 from adlib.plots.scores import roc_and_pr, score_histogram, threshold_stops
 from adlib.plots.standings import rank_diagram, score_grid
 from adlib.plots.style import DEFECTIVE, GOOD, PALETTE, chinese_font, use_style
@@ -19,16 +21,19 @@ __all__ = [
     "GOOD",
     "Limits",
     "PALETTE",
+    "browse",
     "changes",
     "chinese_font",
     "colour_limits",
     "contact_sheet",
+    "coverings",
     "figure_to_png",
     "gallery",
     "intervals",
     "learning_curve",
     "lines",
     "method_scores",
+    "nearest_patches",
     "new_figure",
     "ours_beside_published",
     "overlay",
@@ -37,6 +42,7 @@ __all__ = [
     "png_data_uri",
     "points",
     "rank_diagram",
+    "repeats",
     "roc_and_pr",
     "score_grid",
     "score_histogram",

@@ -74,6 +74,9 @@ NAMES = (
     "ours beside published",
     "changes",
     "points",
+    "coverings",
+    "repeats",
+    "nearest patches",
 )
 
 
@@ -121,6 +124,15 @@ def example_figures():
             {"good": rng().normal(size=(30, 2)), "单个": rng(1).normal(size=(5, 2))},
             field=(x, x, np.hypot(*np.meshgrid(x, x))),
             threshold=2.0,
+        ),
+        "coverings": plots.coverings(
+            rng().normal(size=(30, 2)), {"random": np.arange(4), "单个": np.arange(3)}, (1, 3)
+        ),
+        "repeats": plots.repeats(
+            some_runs(), "shots", {"image_auroc": "image AUROC", "pixel_auroc": "气孔"}, by="method"
+        ),
+        "nearest patches": plots.nearest_patches(
+            images[0], maps[1], (0, 3), [(picture, (1, 1)) for picture in images], names, limits
         ),
     }
 
