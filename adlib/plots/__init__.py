@@ -8,7 +8,8 @@ from adlib.plots.comparisons import changes, method_scores, ours_beside_publishe
 from adlib.plots.curves import learning_curve, lines
 from adlib.plots.figure import figure_to_png, new_figure, tidy
 from adlib.plots.heat import Limits, colour_limits
-from adlib.plots.images import contact_sheet, gallery, overlay, picture_rows
+from adlib.plots.images import contact_sheet, gallery, overlay, picture_rows, reconstructions
+from adlib.plots.panels import line_panels, scatter_panels
 from adlib.plots.plane import points
 from adlib.plots.scores import roc_and_pr, score_histogram
 from adlib.plots.standings import rank_diagram, score_grid
@@ -26,6 +27,7 @@ __all__ = [
     "figure_to_png",
     "gallery",
     "learning_curve",
+    "line_panels",
     "lines",
     "method_scores",
     "new_figure",
@@ -35,7 +37,9 @@ __all__ = [
     "png_data_uri",
     "points",
     "rank_diagram",
+    "reconstructions",
     "roc_and_pr",
+    "scatter_panels",
     "score_grid",
     "score_histogram",
     "tidy",
