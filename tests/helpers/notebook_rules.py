@@ -31,7 +31,6 @@ LONGER = {
     "04_gaussian",
     "05_normalizing_flow",
     "06_memory_bank",
-    "07_reconstruction",
     "14_total_performance",
     "20_patchcore",
     "21_anomalydino",
