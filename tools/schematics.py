@@ -16,6 +16,7 @@ from tools.glyphs import (
     SIZE,
     bank,
     bell,
+    blob_mask,
     ellipses,
     grid,
     heat,
@@ -27,7 +28,9 @@ from tools.glyphs import (
     pair_of_networks,
     part,
     parts,
+    pasted,
     sphere,
+    unet,
 )
 from tools.marks import PALE, WIDTH, Mark, arrow, box, dot, frame, lines, path, turned, words
 
@@ -181,6 +184,28 @@ def reconstruction() -> str:
         result + centre, y + SIZE + 28, "map: error"
     )
     return frame(marks, 250)
+
+
+def anomaly_synthesis() -> str:
+    """DRAEM: paste a synthetic defect into a good image, reconstruct it, segment the defect."""
+    source, image, first, back, second, result = 24, 154, 286, 416, 546, 680
+    y, centre = 104, SIZE / 2
+    marks = [*part(source, 30), *blob_mask(source, 170), *pasted(image, y), *hourglass(first, y), *part(back, y)]
+    marks += [*unet(second, y), *heat(result, y)]
+    marks += [words(source + centre, 148, "good"), words(source + centre, 288, "mask")]
+    marks.append(arrow(source + SIZE + 6, 30 + centre, image - 8, y + centre - 16))
+    marks.append(arrow(source + SIZE + 6, 170 + centre, image - 8, y + centre + 24))
+    for left, right in ((image, first), (first, back), (back, second), (second, result)):
+        marks.append(arrow(left + SIZE + 6, y + centre, right - 6, y + centre))
+    marks.append(
+        path(f"M{image + centre:g} {y - 8:g} V58 H{second + centre:g} V{y - 4:g}", extra='marker-end="url(#tip)"')
+    )
+    marks.append(words((image + second) / 2 + centre, 44, "the second network sees both"))
+    texts = ((image, "synthetic|defect"), (first, "network 1:|repair"), (back, "repaired"))
+    for x, text in (*texts, (second, "network 2:|segment"), (result, "map")):
+        marks += lines(x + centre, y + SIZE + 28, text)
+    marks.append(words(450, 312, "trained until: repaired = good, map = mask", 22, FAINT))
+    return frame(marks, 330)
 
 
 def steps(first: Sequence[tuple[Glyph | str, str]], height: int = 190) -> str:
@@ -339,6 +364,7 @@ SCHEMATICS: dict[str, Callable[[], str]] = {
     "05_normalizing_flow": flow,
     "06_memory_bank": memory_bank,
     "07_reconstruction": reconstruction,
+    "08_anomaly_synthesis": anomaly_synthesis,
     "14_comparison": comparison,
     "15_thresholds": threshold_by_rank,
     "20_patchcore": patchcore,

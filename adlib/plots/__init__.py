@@ -8,8 +8,9 @@ from adlib.plots.comparisons import changes, intervals, method_scores, ours_besi
 from adlib.plots.curves import learning_curve, lines
 from adlib.plots.figure import figure_to_png, new_figure, tidy
 from adlib.plots.heat import Limits, colour_limits
-from adlib.plots.images import contact_sheet, gallery, overlay, picture_rows
+from adlib.plots.images import contact_sheet, gallery, overlay, picture_rows, reconstructions
 from adlib.plots.nearest import browse, nearest_patches
+from adlib.plots.panels import line_panels, scatter_panels
 from adlib.plots.plane import coverings, panels, points
 from adlib.plots.repeats import repeats
 from adlib.plots.scores import roc_and_pr, score_histogram, threshold_stops
@@ -31,6 +32,7 @@ __all__ = [
     "gallery",
     "intervals",
     "learning_curve",
+    "line_panels",
     "lines",
     "method_scores",
     "nearest_patches",
@@ -42,8 +44,10 @@ __all__ = [
     "png_data_uri",
     "points",
     "rank_diagram",
+    "reconstructions",
     "repeats",
     "roc_and_pr",
+    "scatter_panels",
     "score_grid",
     "score_histogram",
     "threshold_stops",

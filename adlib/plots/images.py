@@ -105,6 +105,37 @@ def gallery(
 
 
 @styled
+def reconstructions(
+    images: Sequence[Any],
+    returned: Sequence[Any],
+    maps: Sequence[np.ndarray],
+    masks: Sequence[np.ndarray | None] | None = None,
+    *,
+    limits: tuple[float, float],
+    titles: Sequence[str] | None = None,
+) -> Figure:
+    """Images, their reconstructions and their anomaly maps in three rows, all maps on one colour scale.
+
+    images, maps, masks, titles, limits: as in `gallery`.
+    returned: one reconstruction per image, as in `overlay`; values outside [0, 1] are clipped.
+    """
+    arrays = _as_arrays(images)
+    backs = _one_each([as_array(np.clip(one, 0, 1)) for one in returned], "reconstructions", len(arrays))
+    maps, masks = _one_each(maps, "maps", len(arrays)), _one_each(masks, "masks", len(arrays))
+    norm = Normalize(*as_limits(limits))
+    figure, axes = _grid(arrays, 3, len(arrays), titles, bar=True)
+    for number, array in enumerate(arrays):
+        _show(axes[number, 0], array)
+        _show(axes[number, 1], backs[number])
+        _draw_map(axes[number, 2], array, maps[number], norm, None, masks[number] if masks else None)
+    for ax, label in zip(axes[0], ("image", "reconstruction", "anomaly map"), strict=True):
+        ax.set_ylabel(label, fontsize=FONT_SIZE - 1)
+    colour_bar(figure, axes[:, 2], norm)
+    _explain_outlines(figure, bool(masks) and any(mask is not None and np.any(mask) for mask in masks), False)
+    return figure
+
+
+@styled
 def contact_sheet(images: Sequence[Any], titles: Sequence[str] | None = None, columns: int | None = None) -> Figure:
     """A plain grid of images, smaller than a gallery's, to show a data set.
 
