@@ -125,9 +125,9 @@ def reconstructions(
     norm = Normalize(*as_limits(limits))
     figure, axes = _grid(arrays, 3, len(arrays), titles, bar=True)
     for number, array in enumerate(arrays):
-        _show(axes[number, 0], array)
-        _show(axes[number, 1], backs[number])
-        _draw_map(axes[number, 2], array, maps[number], norm, None, masks[number] if masks else None)
+        show_image(axes[number, 0], array)
+        show_image(axes[number, 1], backs[number])
+        show_map(axes[number, 2], array, maps[number], norm, None, masks[number] if masks else None)
     for ax, label in zip(axes[0], ("image", "reconstruction", "anomaly map"), strict=True):
         ax.set_ylabel(label, fontsize=FONT_SIZE - 1)
     colour_bar(figure, axes[:, 2], norm)
