@@ -11,6 +11,7 @@ from adlib.plots.heat import Limits, colour_limits
 from adlib.plots.images import contact_sheet, gallery, overlay, picture_rows
 from adlib.plots.plane import points
 from adlib.plots.scores import roc_and_pr, score_histogram
+from adlib.plots.seeds import over_seeds
 from adlib.plots.standings import rank_diagram, score_grid
 from adlib.plots.style import DEFECTIVE, GOOD, PALETTE, chinese_font, use_style
 
@@ -30,6 +31,7 @@ __all__ = [
     "method_scores",
     "new_figure",
     "ours_beside_published",
+    "over_seeds",
     "overlay",
     "picture_rows",
     "png_data_uri",
