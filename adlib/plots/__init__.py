@@ -14,6 +14,7 @@ from adlib.plots.panels import line_panels, scatter_panels
 from adlib.plots.plane import coverings, panels, points
 from adlib.plots.repeats import repeats
 from adlib.plots.scores import roc_and_pr, score_histogram, threshold_stops
+from adlib.plots.seeds import over_seeds
 from adlib.plots.standings import rank_diagram, score_grid
 from adlib.plots.style import DEFECTIVE, GOOD, PALETTE, chinese_font, use_style
 
@@ -38,6 +39,7 @@ __all__ = [
     "nearest_patches",
     "new_figure",
     "ours_beside_published",
+    "over_seeds",
     "overlay",
     "panels",
     "picture_rows",
