@@ -1,4 +1,4 @@
-"""DRAEM on `bottle` during training, by textures and learning rate: results/mvtec/training/draem.csv, for chapter 07.
+"""DRAEM on `bottle` during training, by textures and learning rate: results/mvtec/training/draem.csv, for chapter 08.
 
     python benchmarks/draem_training.py --data path/to/mvtec
         [--textures both all] [--rates 1e-3 3e-4] [--decays 1 0.2] [--steps 1000]

@@ -1,4 +1,4 @@
-"""Localisation of each method, image by image: results/DATASET/localisation, for chapters 07 and 14.
+"""Localisation of each method, image by image: results/DATASET/localisation, for chapter 14.
 
     python benchmarks/localisation.py [--mvtec DIR] [--mtd DIR] [--tire DIR] [--welds DIR]
 

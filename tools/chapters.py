@@ -35,22 +35,22 @@ class Chapter:
 
 
 CHAPTERS = (
-    Chapter("00", "data and set-up", "nearest patch", "the task, the data sets, a first score"),
-    Chapter("01", "metrics and thresholds", "AUROC, AP, AUPRO", "when a high number hides a useless detector"),
+    Chapter("00", "a first detector", "nearest patch", "the task, a first score and map, the data sets"),
+    Chapter("01", "metrics", "AUROC, AP, AUPRO", "when a high number hides a useless detector"),
     Chapter("02", "teacher-student", "STFPM, reverse distillation", "why a student differs on a defect"),
     Chapter("03", "one-class", "Deep SVDD, Patch SVDD", "why a tight boundary is hard to find"),
     Chapter("04", "Gaussian", "Gaussian, PaDiM", "in which directions defects hide"),
     Chapter("05", "normalizing flow", "FastFlow, CFLOW", "what a flow gains over one Gaussian"),
     Chapter("06", "memory bank", "kNN, SPADE, PaDiM, PatchCore", "how few good patches are enough"),
-    Chapter("07", "reconstruction", "autoencoder, VAE, DRAEM", "when a network repairs, and when it copies"),
-    Chapter("08", "anomaly synthesis", "CutPaste, NSA", "planned"),
+    Chapter("07", "reconstruction", "autoencoder, SSIM, VAE", "why neither repairing nor copying decides"),
+    Chapter("08", "anomaly synthesis", "DRAEM", "what a detector learns from synthetic defects"),
     Chapter("09", "supervised", "DevNet, segmentation", "planned"),
     Chapter("10", "few-shot and meta-learning", "RegAD", "planned"),
     Chapter("11", "zero-shot", "WinCLIP, MuSc", "planned"),
     Chapter("12", "noisy training data", "SoftPatch", "planned"),
     Chapter("13", "3D", "FPFH, BTF", "planned"),
     Chapter("14", "total performance", "14 methods", "all of them on eight data sets, one protocol"),
-    Chapter("15", "thresholds", "conformal", "planned"),
+    Chapter("15", "thresholds", "conformal", "what a threshold promises, and from how many images"),
     Chapter("16", "comparing methods", "bootstrap, ranks", "planned"),
     Chapter("17", "after PatchCore", "N-pad, subspaces", "planned"),
     Chapter("20", "PatchCore reproduced", "PatchCore", "where paper and code differ, and what it changes"),
@@ -81,16 +81,21 @@ def _row(chapter: Chapter, notebooks: Path) -> dict[str, str]:
 
 def minutes(notebook: nbformat.NotebookNode) -> int:
     """Reading time of a study group, without exercises: by words or by lines of code, whichever is longer."""
-    texts = list(_lesson(notebook))
-    words = sum(len(_WORD.findall(_NO_PROSE.sub(" ", text))) for kind, text in texts if kind == "markdown")
-    lines = sum(bool(line.strip()) for kind, text in texts if kind == "code" for line in text.split("\n"))
+    words, lines = (sum(numbers) for numbers in words_and_lines(notebook))
     return 5 * round(12 * max(words / WORDS_AN_HOUR, lines / LINES_AN_HOUR))
 
 
-def _lesson(notebook: nbformat.NotebookNode) -> Iterator[tuple[str, str]]:
-    """Kind and text of the cells up to the exercises."""
+def words_and_lines(notebook: nbformat.NotebookNode) -> tuple[list[int], list[int]]:
+    """Words of each text and lines of each code cell that a reader works through."""
+    cells = list(lesson(notebook))
+    words = [len(_WORD.findall(_NO_PROSE.sub(" ", text))) for kind, text in cells if kind == "markdown"]
+    return words, [sum(bool(line.strip()) for line in text.split("\n")) for kind, text in cells if kind == "code"]
+
+
+def lesson(notebook: nbformat.NotebookNode) -> Iterator[tuple[str, str]]:
+    """Kind and text of the cells that a reader works through: none tagged as in `_NO_LESSON`, up to the exercises."""
     for cell in notebook.cells:
-        if _NO_LESSON & set(cell.metadata.get("tags", ())):
+        if _NO_LESSON & set(cell.metadata.get("tags", ())) or not cell.source.strip():
             continue
         lesson, *rest = _END.split(cell.source, maxsplit=1) if cell.cell_type == "markdown" else [cell.source]
         yield cell.cell_type, lesson

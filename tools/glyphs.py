@@ -129,6 +129,34 @@ def hourglass(x: float, y: float) -> list[Mark]:
     return [f'<g transform="translate({x:g} {y + 22:g}) scale(0.49)">{"".join(both)}</g>']
 
 
+def unet(x: float, y: float) -> list[Mark]:
+    """Encoder and decoder with skip connections between them, small."""
+    across = [path(f"M{x + left:g} {y + up:g} H{x + SIZE - left:g}", GOOD, width=2) for left, up in ((5, 18), (17, 10))]
+    stubs = [
+        path(f"M{x + side:g} {y + up:g} V{y + end:g}", GOOD, width=2)
+        for left, up, end in ((5, 18, 25), (17, 10, 31))
+        for side in (left, SIZE - left)
+    ]
+    return [*hourglass(x, y), *across, *stubs]
+
+
+BLOB = "M{0:g} {1:g} c10 -12 26 -4 24 8 c12 4 10 22 -4 20 c-6 12 -26 4 -20 -8 c-10 -4 -8 -16 0 -20 z"
+
+
+def blob_mask(x: float, y: float) -> list[Mark]:
+    """The mask of a synthetic defect."""
+    return [box(x, y, SIZE, SIZE, INK), path(BLOB.format(x + 50, y + 18), "#FFFFFF", "#FFFFFF")]
+
+
+def pasted(x: float, y: float) -> list[Mark]:
+    """A good part with a foreign texture pasted on the mask of `blob_mask`."""
+    stripes = [
+        path(f"M{x + a:g} {y + b:g} l{d:g} {d:g}", INK, width=2)
+        for a, b, d in ((49, 22, 22), (55, 16, 24), (63, 13, 12), (49, 33, 9))
+    ]
+    return [*part(x, y), path(BLOB.format(x + 50, y + 18), DEFECTIVE, "#F6CDB0", 3), *stripes]
+
+
 def minus(x: float, y: float) -> Mark:
     """The sign of a difference."""
     return path(f"M{x - 11:g} {y:g} h22", width=4)

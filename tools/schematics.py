@@ -16,6 +16,7 @@ from tools.glyphs import (
     SIZE,
     bank,
     bell,
+    blob_mask,
     ellipses,
     grid,
     heat,
@@ -27,7 +28,9 @@ from tools.glyphs import (
     pair_of_networks,
     part,
     parts,
+    pasted,
     sphere,
+    unet,
 )
 from tools.marks import PALE, WIDTH, Mark, arrow, box, dot, frame, lines, path, turned, words
 
@@ -183,6 +186,28 @@ def reconstruction() -> str:
     return frame(marks, 250)
 
 
+def anomaly_synthesis() -> str:
+    """DRAEM: paste a synthetic defect into a good image, reconstruct it, segment the defect."""
+    source, image, first, back, second, result = 24, 154, 286, 416, 546, 680
+    y, centre = 104, SIZE / 2
+    marks = [*part(source, 30), *blob_mask(source, 170), *pasted(image, y), *hourglass(first, y), *part(back, y)]
+    marks += [*unet(second, y), *heat(result, y)]
+    marks += [words(source + centre, 148, "good"), words(source + centre, 288, "mask")]
+    marks.append(arrow(source + SIZE + 6, 30 + centre, image - 8, y + centre - 16))
+    marks.append(arrow(source + SIZE + 6, 170 + centre, image - 8, y + centre + 24))
+    for left, right in ((image, first), (first, back), (back, second), (second, result)):
+        marks.append(arrow(left + SIZE + 6, y + centre, right - 6, y + centre))
+    marks.append(
+        path(f"M{image + centre:g} {y - 8:g} V58 H{second + centre:g} V{y - 4:g}", extra='marker-end="url(#tip)"')
+    )
+    marks.append(words((image + second) / 2 + centre, 44, "the second network sees both"))
+    texts = ((image, "synthetic|defect"), (first, "network 1:|repair"), (back, "repaired"))
+    for x, text in (*texts, (second, "network 2:|segment"), (result, "map")):
+        marks += lines(x + centre, y + SIZE + 28, text)
+    marks.append(words(450, 312, "trained until: repaired = good, map = mask", 22, FAINT))
+    return frame(marks, 330)
+
+
 def steps(first: Sequence[tuple[Glyph | str, str]], height: int = 190) -> str:
     """A row of steps: a glyph, or words in a box, and lines below it, joined by arrows."""
     gap = (WIDTH - 100 - SIZE) / (len(first) - 1)
@@ -237,6 +262,38 @@ def scores_and_threshold() -> str:
     marks += [words(330, 205, "missed defects", 22, DEFECTIVE), words(520, 205, "false alarms", 22, GOOD)]
     marks += [arrow(330, 188, 355, 140, DEFECTIVE), arrow(480, 188, 400, 142, GOOD)]
     return frame(marks, 220)
+
+
+def threshold_by_rank() -> str:
+    """Held-out good scores, sorted; the score at one rank is the threshold for every new image."""
+    image, net, start, centre = COLUMNS[0], COLUMNS[1], 350, SIZE / 2
+    scores, threshold = (372, 392, 404, 424, 438, 460, 476, 498, 534, 566), 534
+    marks = [turned(words(30, LEARN + centre, "once", 22, FAINT), 30, LEARN + centre)]
+    marks.append(turned(words(30, JUDGE + centre, "always", 22, FAINT), 30, JUDGE + centre))
+    for y, first, name in (
+        (LEARN, parts(image, LEARN), "good images,|held out"),
+        (JUDGE, part(image, JUDGE, defect=True), "new image"),
+    ):
+        marks += [
+            *first,
+            *network(net, y),
+            across(image, net, y),
+            arrow(net + SIZE + 10, y + centre, start, y + centre),
+        ]
+        marks += [arrow(start + 8, y + centre + 10, 632, y + centre + 10), *lines(image + centre, y + SIZE + 28, name)]
+        marks += lines(net + centre, y + SIZE + 28, "detector")
+    marks += [dot(x, LEARN + centre, 6) for x in scores]
+    marks += [dot(threshold, LEARN + centre, 9, "none", INK), words(threshold, LEARN + 22, "rank k")]
+    marks += [dot(602, JUDGE + centre, 7, DEFECTIVE), words(602, JUDGE + 26, "score")]
+    marks += lines(430, LEARN + SIZE + 6, "scores, sorted")
+    marks.append(path(f"M{threshold} {LEARN + 60} V{JUDGE + SIZE}", width=3, extra='stroke-dasharray="7 5"'))
+    marks.append(words(threshold + 10, LEARN + SIZE + 48, "threshold", anchor="start"))
+    marks += [
+        words(440, JUDGE + SIZE + 28, "below: good", 22, GOOD),
+        words(640, JUDGE + SIZE + 28, "above: defective", 22, DEFECTIVE),
+    ]
+    marks += lines(716, LEARN + 34, "false alarms:|at most a|fraction α")
+    return frame(marks, 350)
 
 
 def sweep() -> str:
@@ -307,7 +364,9 @@ SCHEMATICS: dict[str, Callable[[], str]] = {
     "05_normalizing_flow": flow,
     "06_memory_bank": memory_bank,
     "07_reconstruction": reconstruction,
+    "08_anomaly_synthesis": anomaly_synthesis,
     "14_comparison": comparison,
+    "15_thresholds": threshold_by_rank,
     "20_patchcore": patchcore,
     "21_anomalydino": anomalydino,
     "22_sweep": sweep,

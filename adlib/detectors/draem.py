@@ -1,4 +1,4 @@
-"""DRAEM (Zavrtanik, Kristan & Skocaj 2021, 'DRAEM: A Discriminatively Trained Reconstruction Embedding'; chapter 07).
+"""DRAEM (Zavrtanik, Kristan & Skocaj 2021, 'DRAEM: A Discriminatively Trained Reconstruction Embedding'; chapter 08).
 
 Good images get synthetic defects: foreign texture on a mask of Perlin noise. An autoencoder learns to repair them; a
 U-Net gets the image and its repair as input and learns to segment the defect. The U-Net replaces the plain difference:
@@ -40,7 +40,7 @@ class DRAEM(PixelDetector):
 
     name: ClassVar[str] = "draem"
     family: ClassVar[str] = "reconstruction"
-    chapter: ClassVar[str] = "07"
+    chapter: ClassVar[str] = "08"
 
     learning_rate: float = 3e-4
     width: int = 16

@@ -1,4 +1,4 @@
-"""Base class of detectors that train on pixels, without a backbone, and score each pixel (chapter 07)."""
+"""Base class of detectors that train on pixels, without a backbone, and score each pixel (chapters 07 and 08)."""
 
 from abc import abstractmethod
 from dataclasses import dataclass

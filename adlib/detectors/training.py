@@ -1,4 +1,4 @@
-"""The training loop of all trained detectors, and their base class (chapters 02, 03, 05 and 07).
+"""The training loop of all trained detectors, and their base class (chapters 02, 03, 05, 07 and 08).
 
 Only good images are available, so good images decide when to stop: a fraction of them is held out, and the weights
 with the lowest held-out loss are kept. The test set is never used.

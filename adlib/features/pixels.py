@@ -1,7 +1,7 @@
 """The image itself as a feature map, for methods without a pretrained network.
 
 `extract` gives the layer "pixels" of any backbone: (3, h, w) RGB in [0, 1], the network's input before normalisation.
-`Pixels` is a backbone with that layer alone (chapter 07).
+`Pixels` is a backbone with that layer alone (chapters 07 and 08).
 """
 
 import torch

@@ -1,6 +1,6 @@
 """A network that narrows and widens again: an autoencoder without skip connections, a U-Net with all of them.
 
-Ronneberger, Fischer & Brox 2015, 'U-Net'; chapter 07. Both have the same shape and differ in what bypasses the
+Ronneberger, Fischer & Brox 2015, 'U-Net'; chapters 07 and 08. Both have the same shape and differ in what bypasses the
 bottleneck: nothing in an autoencoder, every scale in a U-Net.
 """
 

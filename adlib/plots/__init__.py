@@ -4,40 +4,55 @@ Nothing here reads or writes a file. Figures are not registered with pyplot: a n
 """
 
 from adlib.plots.arrays import png_data_uri
-from adlib.plots.comparisons import changes, method_scores, ours_beside_published
+from adlib.plots.comparisons import changes, intervals, method_scores, ours_beside_published
 from adlib.plots.curves import learning_curve, lines
 from adlib.plots.figure import figure_to_png, new_figure, tidy
 from adlib.plots.heat import Limits, colour_limits
-from adlib.plots.images import contact_sheet, gallery, overlay, picture_rows
-from adlib.plots.plane import points
-from adlib.plots.scores import roc_and_pr, score_histogram
+from adlib.plots.images import contact_sheet, gallery, overlay, picture_rows, reconstructions
+from adlib.plots.nearest import browse, nearest_patches
+from adlib.plots.panels import line_panels, scatter_panels
+from adlib.plots.plane import coverings, panels, points
+from adlib.plots.repeats import repeats
+from adlib.plots.scores import roc_and_pr, score_histogram, threshold_stops
+from adlib.plots.seeds import over_seeds
 from adlib.plots.standings import rank_diagram, score_grid
 from adlib.plots.style import DEFECTIVE, GOOD, PALETTE, chinese_font, use_style
 
 __all__ = [
     "DEFECTIVE",
     "GOOD",
-    "PALETTE",
     "Limits",
+    "PALETTE",
+    "browse",
     "changes",
     "chinese_font",
     "colour_limits",
     "contact_sheet",
+    "coverings",
     "figure_to_png",
     "gallery",
+    "intervals",
     "learning_curve",
+    "line_panels",
     "lines",
     "method_scores",
+    "nearest_patches",
     "new_figure",
     "ours_beside_published",
+    "over_seeds",
     "overlay",
+    "panels",
     "picture_rows",
     "png_data_uri",
     "points",
     "rank_diagram",
+    "reconstructions",
+    "repeats",
     "roc_and_pr",
+    "scatter_panels",
     "score_grid",
     "score_histogram",
+    "threshold_stops",
     "tidy",
     "use_style",
 ]

@@ -1,4 +1,6 @@
-"""Charts that compare: methods with each other, reproduced numbers with published ones (chapters 14, 20, 21)."""
+"""Charts that compare: methods with each other, reproduced numbers with published ones (chapters 01, 14, 20, 21)."""
+
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -39,6 +41,37 @@ def method_scores(frame: pd.DataFrame, metric: str = "image_auroc", *, title: st
     tidy(ax, title=title, x_label=METRIC_NAMES.get(metric, metric) + " (large: mean, small: runs)", grid="x")
     ax.set_yticks(range(len(means)), [showable(shorten(method, 32)) for method in means.index])
     ax.set_ylim(-0.6, len(means) - 0.4)
+    return figure
+
+
+@styled
+def intervals(
+    rows: Mapping[str, tuple[float, float, float]], *, x_label: str, reference: float | None = None, title: str = ""
+) -> Figure:
+    """One value with its interval per row, the first row on top.
+
+    rows: {label: (value, low, high)}.
+    x_label: of the axis.
+    reference: marked by a dashed line, such as 0 for differences; None for none.
+    title: over the chart.
+    Raises InputError where there is no row and where a low end is above a high one.
+    """
+    bounds = np.array(list(rows.values()), dtype=float).reshape(-1, 3)
+    if not rows or (bounds[:, 1] > bounds[:, 2]).any():
+        raise InputError(
+            "there is nothing to plot, or an interval's ends are exchanged; pass {label: (value, low, high)}."
+        )
+    figure, axes = new_figure(7.0, 1.0 + 0.32 * len(rows))
+    ax, places = axes[0, 0], np.arange(len(rows))[::-1]
+    ax.hlines(places, bounds[:, 1], bounds[:, 2], color=GOOD, linewidth=2)
+    for ends in bounds[:, 1:].T:
+        ax.plot(ends, places, "|", color=GOOD, markersize=9, markeredgewidth=2)
+    ax.plot(bounds[:, 0], places, "o", color=GOOD, markersize=7)
+    if reference is not None:
+        ax.axvline(reference, color=FAINT, linestyle="--", linewidth=1.3)
+    tidy(ax, title=title, x_label=x_label, grid="x")
+    ax.set_yticks(places, [showable(shorten(label, 44)) for label in rows])
+    ax.set_ylim(-0.6, len(rows) - 0.4)
     return figure
 
 

@@ -47,11 +47,11 @@ def overlay(
     norm = Normalize(*as_limits(limits))
     array = as_array(image)
     if ax is not None:
-        _draw_map(ax, array, anomaly_map, norm, threshold, mask)
+        show_map(ax, array, anomaly_map, norm, threshold, mask)
         ax.set_title(showable(title))
         return ax.get_figure()
     figure, axes = _grid([array], 1, 1, [title], bar=True)
-    _draw_map(axes[0, 0], array, anomaly_map, norm, threshold, mask)
+    show_map(axes[0, 0], array, anomaly_map, norm, threshold, mask)
     colour_bar(figure, axes, norm, threshold)
     _explain_outlines(figure, mask is not None, threshold is not None)
     return figure
@@ -90,17 +90,48 @@ def gallery(
     rows = 2 if maps or masks else 1
     figure, axes = (_pairs if beside and rows == 2 else _grid)(arrays, rows, columns, titles, bar=bool(maps))
     for number, array in enumerate(arrays):
-        _show(axes[number, 0], array)
+        show_image(axes[number, 0], array)
         mask = masks[number] if masks else None
         if maps:
-            _draw_map(axes[number, 1], array, maps[number], norm, threshold, mask)
+            show_map(axes[number, 1], array, maps[number], norm, threshold, mask)
         elif masks:
-            _show(axes[number, 1], array)
+            show_image(axes[number, 1], array)
             _outline(axes[number, 1], _as_mask(mask), array.shape, TRUTH, "ground truth")
     if maps:
         colour_bar(figure, np.array(figure.axes), norm, threshold)
     outlined = bool(masks) and any(mask is not None and np.any(mask) for mask in masks)
     _explain_outlines(figure, outlined, threshold is not None)
+    return figure
+
+
+@styled
+def reconstructions(
+    images: Sequence[Any],
+    returned: Sequence[Any],
+    maps: Sequence[np.ndarray],
+    masks: Sequence[np.ndarray | None] | None = None,
+    *,
+    limits: tuple[float, float],
+    titles: Sequence[str] | None = None,
+) -> Figure:
+    """Images, their reconstructions and their anomaly maps in three rows, all maps on one colour scale.
+
+    images, maps, masks, titles, limits: as in `gallery`.
+    returned: one reconstruction per image, as in `overlay`; values outside [0, 1] are clipped.
+    """
+    arrays = _as_arrays(images)
+    backs = _one_each([as_array(np.clip(one, 0, 1)) for one in returned], "reconstructions", len(arrays))
+    maps, masks = _one_each(maps, "maps", len(arrays)), _one_each(masks, "masks", len(arrays))
+    norm = Normalize(*as_limits(limits))
+    figure, axes = _grid(arrays, 3, len(arrays), titles, bar=True)
+    for number, array in enumerate(arrays):
+        show_image(axes[number, 0], array)
+        show_image(axes[number, 1], backs[number])
+        show_map(axes[number, 2], array, maps[number], norm, None, masks[number] if masks else None)
+    for ax, label in zip(axes[0], ("image", "reconstruction", "anomaly map"), strict=True):
+        ax.set_ylabel(label, fontsize=FONT_SIZE - 1)
+    colour_bar(figure, axes[:, 2], norm)
+    _explain_outlines(figure, bool(masks) and any(mask is not None and np.any(mask) for mask in masks), False)
     return figure
 
 
@@ -115,7 +146,7 @@ def contact_sheet(images: Sequence[Any], titles: Sequence[str] | None = None, co
     arrays = _as_arrays(images)
     figure, axes = _grid(arrays, 1, columns or _columns_for(arrays, most=6), titles, bar=False)
     for number, array in enumerate(arrays):
-        _show(axes[number, 0], array)
+        show_image(axes[number, 0], array)
     return figure
 
 
@@ -137,7 +168,7 @@ def picture_rows(rows: Mapping[str, Sequence[Any]], titles: Sequence[str] | None
     for row, (label, arrays) in enumerate(zip(rows, array_rows, strict=True)):
         axes[0, row].set_ylabel(showable(shorten(label, 24)), fontsize=FONT_SIZE - 1)
         for number in range(count):
-            _show(axes[number, row], arrays[number])
+            show_image(axes[number, row], arrays[number])
     return figure
 
 
@@ -211,24 +242,26 @@ def _pairs(
     return figure, axes[: len(doubled)].reshape(len(arrays), rows)
 
 
-def _show(ax: Axes, array: np.ndarray) -> None:
+def show_image(ax: Axes, array: np.ndarray) -> None:
+    """An image on axes: (h, w) in grey, or (h, w, 3), of floats in [0, 1]."""
     ax.imshow(array, cmap="gray", vmin=0, vmax=1)
 
 
-def _draw_map(
+def show_map(
     ax: Axes,
     array: np.ndarray,
     anomaly_map: np.ndarray,
     norm: Normalize,
-    threshold: float | None,
-    mask: np.ndarray | None,
+    threshold: float | None = None,
+    mask: np.ndarray | None = None,
 ) -> None:
+    """An anomaly map over its image in grey; the arguments are those of `overlay`."""
     scores = np.asarray(anomaly_map, dtype=float)
     if scores.ndim != 2 or scores.size == 0:
         raise InputError(f"an anomaly map has shape {scores.shape}; pass one (h, w) map per image.")
     height, width = array.shape[:2]
     grey = array if array.ndim == 2 else array @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    _show(ax, grey)
+    show_image(ax, grey)
     ax.imshow(
         scores,
         cmap=heat_colours(),

@@ -1,4 +1,4 @@
-"""Synthetic defects: masks and textures, and pasting them into good images (chapters 07 and 08)."""
+"""Synthetic defects: masks and textures, and pasting them into good images (chapter 08)."""
 
 from adlib.synthesis.pasting import TEXTURES, made_up_defects, paste
 from adlib.synthesis.perlin import perlin, perlin_masks, perlin_noise

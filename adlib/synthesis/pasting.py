@@ -1,4 +1,4 @@
-"""Synthetic defects for training DRAEM: foreign textures pasted into good images (chapter 07).
+"""Synthetic defects for training DRAEM: foreign textures pasted into good images (chapter 08).
 
 Zavrtanik, Kristan & Skocaj 2021, 'DRAEM', sec. 3.3. The paper uses textures from the Describable Textures Dataset
 (5,640 photographs, 47 kinds). That data set is not needed here: the textures are other good images, the three texture

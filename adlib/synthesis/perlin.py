@@ -1,6 +1,6 @@
 """Perlin noise (Perlin 1985, 'An Image Synthesizer'), and masks from it: blobs of many sizes with natural outlines.
 
-DRAEM (Zavrtanik et al. 2021) uses them as outlines of synthetic defects; chapter 07 computes one by hand. Random
+DRAEM (Zavrtanik et al. 2021) uses them as outlines of synthetic defects; chapter 08 computes one by hand. Random
 numbers come from torch's generator, so `torch.manual_seed` fixes them.
 """
 

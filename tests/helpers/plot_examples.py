@@ -63,15 +63,23 @@ NAMES = (
     "gallery of masks",
     "contact sheet",
     "picture rows",
+    "reconstructions",
+    "line panels",
+    "scatter panels",
     "learning curve",
     "learning curves",
     "lines",
     "score histogram",
+    "threshold stops",
     "roc and pr",
+    "intervals",
     "method scores",
     "ours beside published",
     "changes",
     "points",
+    "coverings",
+    "repeats",
+    "nearest patches",
 )
 
 
@@ -98,10 +106,22 @@ def example_figures():
         "gallery of masks": plots.gallery(images, masks=masks, titles=names),
         "contact sheet": plots.contact_sheet(images * 4, names * 4),
         "picture rows": plots.picture_rows({"input": images, CHINESE * 2: images}, names),
+        "reconstructions": plots.reconstructions(images, images, maps, masks, limits=limits, titles=names),
+        "line panels": plots.line_panels(
+            {"error": {"good": [1, 2, 0], CHINESE: [3, 2, 1]}, "fraction": {"copied": [0, 0.5, 1]}},
+            [1, 12, 64],
+            x_label="width",
+            log=["error"],
+        ),
+        "scatter panels": plots.scatter_panels(runs, ["shots", "pixel_auroc"], "image_auroc", "method", log="shots"),
         "learning curve": plots.learning_curve(runs, references=references, title=CHINESE),
         "learning curves": plots.learning_curve(runs, ["image_auroc", "pixel_auroc", "image_auroc"]),
         "lines": plots.lines({CHINESE: (x, x**2)}, x_label="step", y_label="loss", references={"floor": 1.0}),
         "score histogram": plots.score_histogram([1, 2, 3.0], [2.5, 4], 2.2, title=names[2][:60]),
+        "threshold stops": plots.threshold_stops(
+            rng().normal(size=150), rng(1).normal(2, 1, 90), {CHINESE[:4]: -0.5, "two": 1.0, "three": 1.5, "four": 3}
+        ),
+        "intervals": plots.intervals({name: (1.0, 0.8, 1.3) for name in names}, x_label="AUROC", reference=0.9),
         "roc and pr": plots.roc_and_pr([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9], title=CHINESE),
         "method scores": plots.method_scores(runs.assign(method=runs["method"].map(lambda name: name * 6))),
         "ours beside published": plots.ours_beside_published(pairs, title=CHINESE),
@@ -115,6 +135,15 @@ def example_figures():
             {"good": rng().normal(size=(30, 2)), "单个": rng(1).normal(size=(5, 2))},
             field=(x, x, np.hypot(*np.meshgrid(x, x))),
             threshold=2.0,
+        ),
+        "coverings": plots.coverings(
+            rng().normal(size=(30, 2)), {"random": np.arange(4), "单个": np.arange(3)}, (1, 3)
+        ),
+        "repeats": plots.repeats(
+            some_runs(), "shots", {"image_auroc": "image AUROC", "pixel_auroc": "气孔"}, by="method"
+        ),
+        "nearest patches": plots.nearest_patches(
+            images[0], maps[1], (0, 3), [(picture, (1, 1)) for picture in images], names, limits
         ),
     }
 

@@ -15,7 +15,10 @@ HEAD = """# 05 A sample
 3. look at a table.
 
 **Read before:** nothing. **Cost:** about 1 s on two CPU cores.
+
+![Two numbers, and their sum](schematics/05_adding.svg)
 """
+QUESTION = "<details><summary>Answer</summary>\n\nThree.\n\n</details>\n"
 TAIL = """## Recap
 
 1. `+` adds;
@@ -76,7 +79,7 @@ def chapter() -> list[NotebookNode]:
         code(PARAMETERS, "parameters"),
         code(IMPORTS),
         code(VERSIONS, "nbval-ignore-output"),
-        text("## 1. Adding numbers\n\nOne and two are three:"),
+        text("## 1. Adding numbers\n\nWhat are one and two, two and one, one and one and one?\n\n" + 3 * QUESTION),
         code("print(first + second)"),
         code(TABLE),
         code(PICTURE),
@@ -93,8 +96,9 @@ def solutions() -> list[NotebookNode]:
 
 
 def repository(root: Path) -> Path:
-    """A folder with both notebooks, not executed, and the one file that they name. Returns the chapter's path."""
-    (root / "adlib").mkdir(parents=True)
-    (root / "adlib/addition.py").write_text("")
+    """A folder with both notebooks, not executed, and the files that they name. Returns the chapter's path."""
+    for name in ("adlib/addition.py", "notebooks/schematics/05_adding.svg"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("")
     write(root / "notebooks/solutions" / NAME, solutions())
     return write(root / "notebooks" / NAME, chapter())

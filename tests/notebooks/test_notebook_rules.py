@@ -110,8 +110,12 @@ def print_nothing(notebook):
         cell.outputs = []
 
 
-def add_cells(notebook):
-    notebook.cells += [nbformat.v4.new_code_cell("first") for _ in range(60)]
+def add_cells(source, *tags):
+    def change(notebook):
+        metadata = {"tags": list(tags)} if tags else {}
+        notebook.cells[4:4] = [nbformat.v4.new_code_cell(source, metadata=metadata) for _ in range(34)]
+
+    return change
 
 
 PARAMETERS = sample_notebooks.PARAMETERS
@@ -136,7 +140,16 @@ PARAMETERS = sample_notebooks.PARAMETERS
         (show("1/8\r2/8"), "progress bar"),
         (show("x" * 1_000_000), "more than 1 MB"),
         (code(3, "print(first + second)" + "\nx = 1" * 20), "21 lines, more than"),
-        (add_cells, "66 code cells, more than"),
+        (code(3, "print(first + second)" + "\nx = 1" * 16), "17 lines in one cell"),
+        (add_cells("first"), "39 code cells, more than 34"),
+        (add_prose("word " * 151), "151 words in one text, more than 150"),
+        (add_prose("word " * 2000), "words of prose, more than 2000"),
+        (add_prose("<b>" * 200 + "$x_1 + x_2$ " * 200), None),  # neither marks nor formulas are words
+        (add_cells("x = 1\n" * 8), "lines of code, more than 240"),
+        (add_cells("x = 1\n" * 8, "harness"), "top to bottom"),  # not counted: the only fault is that it never ran
+        (prose("(schematics/05_adding.svg)", "(05_adding.svg)"), "has 0 schematics, fewer than 1"),
+        (prose("<summary>Answer</summary>", ""), "has 0 folded questions, fewer than 3"),
+        (tag(3, "claims"), "code cell 4 is tagged claims and has no assert"),
         (code(3, "print(first +"), "code cell 4 is not Python"),
         (tag(0), "tagged 'parameters'"),
         (tag(3, "parameters"), "tagged 'parameters'"),

@@ -44,3 +44,17 @@ def test_changes_stand_beside_a_papers_and_missing_ones_are_left_out():
 def test_changes_need_a_row():
     with pytest.raises(InputError, match="nothing to plot"):
         plots.changes(pd.DataFrame({"label": [], "metric": [], "change": []}))
+
+
+def test_intervals_are_where_they_were_given():
+    ax = plots.intervals({"a": (0.9, 0.8, 0.95), "b": (0.5, 0.4, 0.7)}, x_label="AUROC", reference=0.5).axes[0]
+    (bars,) = ax.collections
+    assert [segment[:, 0].tolist() for segment in bars.get_segments()] == [[0.8, 0.95], [0.4, 0.7]]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+    assert ax.get_yticks()[0] > ax.get_yticks()[1]  # the first row on top
+
+
+@pytest.mark.parametrize("rows", [{}, {"a": (0.5, 0.7, 0.4)}])
+def test_intervals_refuse_no_row_and_exchanged_ends(rows):
+    with pytest.raises(InputError, match="nothing to plot"):
+        plots.intervals(rows, x_label="AUROC")

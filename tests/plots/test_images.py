@@ -94,3 +94,14 @@ def test_gallery_names_what_is_wrong(arguments, message):
 def test_rows_of_different_length_are_refused():
     with pytest.raises(InputError, match="same number"):
         plots.picture_rows({"a": [picture()], "b": [picture()] * 2})
+
+
+def test_a_reconstruction_stands_between_its_image_and_its_map():
+    images, maps = [np.full((8, 8), 0.5)] * 2, [np.zeros((8, 8)), np.ones((8, 8))]
+    figure = plots.reconstructions(images, [one + 0.7 for one in images], maps, limits=(0.0, 2.0), titles=["a", "b"])
+    rows = [ax for ax in figure.axes if ax.images][:6]
+    assert sorted(ax.get_ylabel() for ax in rows if ax.get_ylabel()) == ["anomaly map", "image", "reconstruction"]
+    shown = {ax.get_ylabel(): ax.images[-1].get_array() for ax in rows if ax.get_ylabel()}
+    assert shown["reconstruction"].max() == 1.0 and shown["anomaly map"].max() == 0.0
+    with pytest.raises(InputError, match="reconstructions"):
+        plots.reconstructions(images, images[:1], maps, limits=(0.0, 2.0))

@@ -15,3 +15,28 @@ def test_points_draw_the_threshold_where_the_field_has_it():
     assert np.hypot(*np.concatenate([path.vertices for path in line.get_paths()]).T) == pytest.approx(2.0, abs=0.02)
     with pytest.raises(InputError, match="no field"):
         plots.points({"good": np.zeros((1, 2))}, threshold=2.0)
+
+
+def test_panels_show_each_stage_with_one_colour_a_name():
+    stages = {"before": {"left": np.ones((3, 2)), "good": np.zeros((1, 2))}, "after": {"left": -np.ones((3, 2))}}
+    figure = plots.panels(stages, columns=1, reach=2.0)
+    before, after = figure.axes
+    assert [ax.get_title() for ax in (before, after)] == ["before", "after"]
+    assert before.lines[0].get_color() == after.lines[0].get_color() != before.lines[1].get_color() == plots.GOOD
+    assert before.get_xlim() == after.get_ylim() == (-2.0, 2.0)
+    with pytest.raises(InputError, match="no stage"):
+        plots.panels({})
+
+
+def test_coverings_state_the_covering_radius_of_each_step():
+    cloud = np.array([[0.0, 0], [1, 0], [4, 0], [0, 3]])
+    figure = plots.coverings(cloud, {"farthest first": [0, 2, 3], "random": [0, 1, 2]}, (1, 2))
+    assert [ax.get_title() for ax in figure.axes] == [
+        "1 kept: radius 4.0",
+        "2 kept: radius 3.0",
+        "1 kept: radius 4.0",
+        "2 kept: radius 3.0",
+    ]
+    assert [ax.get_ylabel() for ax in figure.axes] == ["farthest first", "", "random", ""]
+    with pytest.raises(InputError, match="1 to the 3 picks"):
+        plots.coverings(cloud, {"farthest first": [0, 2, 3]}, (4,))

@@ -34,6 +34,23 @@ def test_the_histogram_refuses_nan_and_emptiness():
         plots.score_histogram([], [])
 
 
+def test_every_stop_has_its_confusion_matrix():
+    good, defective = [0.1, 0.2, 0.3, 0.9], [0.3, 0.8, 0.85]
+    figure = plots.threshold_stops(good, defective, {"low": 0.3, "high": 0.85})
+    top = figure.axes[-1]
+    assert [line.get_xdata()[0] for line in top.lines] == [0.3, 0.85]
+    matrices = [[text.get_text() for text in ax.texts] for ax in figure.axes[:-1]]
+    # A score equal to the threshold is not above it.
+    assert matrices[0] == ["3\n75%", "1\n25%", "1\n33%", "2\n67%"]
+    assert matrices[1] == ["3\n75%", "1\n25%", "3\n100%", "0\n0%"]
+
+
+@pytest.mark.parametrize(("good", "stops"), [([], {"a": 1.0}), ([1.0], {}), ([1.0], {str(i): 1.0 for i in range(6)})])
+def test_stops_refuse_what_they_cannot_show(good, stops):
+    with pytest.raises(InputError, match="stops"):
+        plots.threshold_stops(good, [2.0], stops)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_the_areas_under_the_curves_are_the_numbers_in_the_legends(seed):
     labels = np.r_[0, 1, rng(seed).integers(0, 2, 20)]
