@@ -292,7 +292,7 @@ def threshold_by_rank() -> str:
         words(440, JUDGE + SIZE + 28, "below: good", 22, GOOD),
         words(640, JUDGE + SIZE + 28, "above: defective", 22, DEFECTIVE),
     ]
-    marks += lines(716, LEARN + 34, "false alarms:|at most a|fraction α")
+    marks += lines(716, LEARN + 34, "false alarms:|on average|at most α")
     return frame(marks, 350)
 
 

@@ -1,4 +1,4 @@
-"""Thresholds with a guarantee: split conformal prediction on held-out good images (chapter 01).
+"""Thresholds with a guarantee: split conformal prediction on held-out good images (chapter 15).
 
 Where no image can be held out, each reference is scored by a detector fitted to the others. That threshold is the
 jackknife's, which has no guarantee for finite samples in general (Barber, Candès, Ramdas & Tibshirani, "Predictive

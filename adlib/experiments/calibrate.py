@@ -1,4 +1,4 @@
-"""A threshold from good images alone, the colour scale of the maps, and what the threshold promises (chapter 01).
+"""A threshold from good images alone, the colour scale of the maps, and what the threshold promises (chapter 15).
 
 Held-out good images are preferred: split conformal prediction, with its guarantee. Where there are too few, every
 reference image is scored by a detector that learned from the other references: leave-one-out, the jackknife. The scores

@@ -1,4 +1,4 @@
-"""Good images for a threshold: those that a detector did not learn from, and parts of those that it did (chapter 01).
+"""Good images for a threshold: those that a detector did not learn from, and parts of those that it did (chapter 15).
 
 Images of one part, film or camera are alike, and a detector that has seen some of them finds the others normal. Where a
 data set has groups, a group is held out as a whole.

@@ -132,7 +132,7 @@ def roc_and_pr(labels: Sequence[int], scores: Sequence[float], *, title: str = "
     roc, pr = axes[0]
     roc.plot([0, 1], [0, 1], color=FAINT, linestyle=":", label="chance: 0.500")
     roc.plot(false_alarms, hits, color=GOOD, label=f"AUROC {auc(false_alarms, hits):.3f}")
-    pr.axhline(prevalence, color=FAINT, linestyle=":", label=f"chance: {prevalence:.3f} defective")
+    pr.axhline(prevalence, color=FAINT, linestyle=":", label=f"chance: {prevalence:.3f}")
     # Steps, because average precision is the area under steps (straight lines would show a larger area), each at the
     # best precision that reaches its recall.
     reached = np.unique(recall)
