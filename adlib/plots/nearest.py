@@ -16,7 +16,7 @@ from adlib.plots.images import show_image, show_map
 from adlib.plots.style import FONT_SIZE, WIDTH, shorten, showable, styled
 
 COLUMNS = 3  # of crops
-LETTERS = 13  # of a title over a crop
+LETTERS = 14  # of a title over a crop
 AROUND = 2  # patches shown on each side of a patch
 
 
