@@ -86,9 +86,9 @@ def memory_bank() -> str:
     return two_rows(
         lambda x, y: bank(x, y, (0, 3, 5, 6, 9)),
         "memory bank",
-        "keep 1%",
+        "kept:|filled",
         "map: distance|to the nearest;|score: highest",
-        PLAIN_ROW,
+        ("image", "network,|frozen", "one vector|per patch"),
     )
 
 

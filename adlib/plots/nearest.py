@@ -16,7 +16,7 @@ from adlib.plots.images import show_image, show_map
 from adlib.plots.style import FONT_SIZE, WIDTH, shorten, showable, styled
 
 COLUMNS = 3  # of crops
-LETTERS = 13  # of a title over a crop
+LETTERS = 14  # of a title over a crop
 AROUND = 2  # patches shown on each side of a patch
 
 
@@ -29,7 +29,7 @@ def nearest_patches(
     titles: Sequence[str],
     limits: tuple[float, float],
 ) -> Figure:
-    """The image with its patch scores and one patch framed in white; to its right that patch and its nearest entries.
+    """The image with its patch scores and one patch framed in white; to its right that patch and its nearest entries, framed too.
 
     image: PIL image or array, as in `overlay`.
     scores: (h, w) patch scores.
@@ -61,6 +61,9 @@ def nearest_patches(
         cell.spines[:].set_visible(False)
         if number < len(crops):
             show_image(cell, crops[number])
+            high, wide = (size / (2 * AROUND + 1) for size in crops[number].shape[:2])
+            corner = (AROUND * wide - 0.5, AROUND * high - 0.5)
+            cell.add_patch(Rectangle(corner, wide, high, fill=False, edgecolor="white", linewidth=1.4, gid="patch"))
             cell.set_title(showable(shorten(titles[number], LETTERS)), fontsize=FONT_SIZE - 1)
     return figure
 

@@ -20,22 +20,26 @@ def points(
     *,
     field: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
     threshold: float | None = None,
+    links: Sequence[tuple[np.ndarray, np.ndarray]] = (),
     x_label: str = "feature 1",
     y_label: str = "feature 2",
     title: str = "",
+    height: float = 5.0,
 ) -> Figure:
     """Named groups of points in the plane, on equal axes.
 
     groups: {name: (n, 2) points}; "good" and "defective" have the same colours as in other figures.
     field: x (w,), y (h,) and anomaly scores (h, w), plotted behind the points, yellow where the score is high.
     threshold: score at which a contour of the field is plotted; None for none.
+    links: pairs of points, joined by a dashed line; the length of the line stands at its second point.
     x_label, y_label: of the axes.
     title: over the figure.
+    height: of the figure in inches.
     Raises InputError for a threshold without a field and for a field of the wrong shape.
     """
     if threshold is not None and field is None:
         raise InputError("points got a threshold but no field; pass field=(x, y, scores) too.")
-    figure, axes = new_figure(6.4, 5.0)
+    figure, axes = new_figure(6.4, height)
     ax = axes[0, 0]
     if field is not None:
         x, y, scores = (np.asarray(part, dtype=float) for part in field)
@@ -60,6 +64,10 @@ def points(
             others += 1
         size, alpha = (5, 0.85) if len(places) <= 300 else (3, 0.5)
         ax.plot(*places.T, linestyle="none", markersize=size, alpha=alpha, label=showable(name), **look)
+    for start, end in np.asarray(links, dtype=float).reshape(-1, 2, 2):
+        ax.plot(*np.stack([start, end]).T, "--", color=FAINT, linewidth=1.0, zorder=1, gid="link")
+        length, (right, up) = np.linalg.norm(end - start), np.sign(end - start)
+        ax.annotate(f"{length:.1f}", end, (9 * right, 9 * up), textcoords="offset points", ha="center", va="center")
     tidy(ax, title=title, x_label=x_label, y_label=y_label)
     ax.set_aspect("equal", adjustable="datalim" if field is None else "box")
     legend_below(figure, axes)
@@ -129,6 +137,8 @@ def coverings(cloud: np.ndarray, picks: Mapping[str, np.ndarray], steps: Sequenc
             ax.plot(*ends.T, "--", color=DEFECTIVE, linewidth=1.3, label="covering radius")
             ax.set(xticks=[], yticks=[], aspect="equal")
             ax.set_title(f"{step} kept: radius {distances[far].min():.1f}", fontsize=FONT_SIZE - 1)
-        axes[number, 0].set_ylabel(showable(name))
+        axes[number, 0].set_ylabel(f"{showable(name)}\nfeature 2")
+    for ax in axes[-1]:
+        ax.set_xlabel("feature 1")
     legend_below(figure, axes)
     return figure

@@ -21,6 +21,7 @@ def repeats(
     *,
     by: str | None = None,
     log: str = "",
+    apart: float = 0.0,
     x_label: str = "",
     title: str = "",
 ) -> Figure:
@@ -31,6 +32,7 @@ def repeats(
     columns: {column: label of the vertical axis}, one panel each. NaN (not available) is left out.
     by: column that names the curve of a row; None for one curve.
     log: the logarithmic axes, "", "x", "y" or "xy"; names have no logarithm.
+    apart: distance between the curves along a linear axis, so that their bars do not hide each other.
     x_label: of the horizontal axis; the name of the column if empty.
     title: over all panels.
     Raises InputError where a column is missing or there is no row.
@@ -47,6 +49,7 @@ def repeats(
             of_x = runs.dropna(subset=[column]).groupby(x, sort=numeric)[column]
             mean, std = of_x.mean(), of_x.std(ddof=1)  # a single run has no standard deviation: NaN gives no bar
             places = mean.index.to_numpy() if numeric else np.array([names.index(name) for name in mean.index])
+            places = places + apart * (number - (len(groups) - 1) / 2)
             look = series_look(number)
             ax.plot(places, mean, label=showable(shorten(group, 60)) if by else None, gid="means", **look)
             ax.errorbar(places, mean, yerr=std, linestyle="none", ecolor=look["color"], capsize=3, elinewidth=1.2)

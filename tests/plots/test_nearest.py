@@ -44,6 +44,9 @@ def test_a_crop_is_the_patch_with_two_more_on_each_side_and_repeated_edges():
     np.testing.assert_array_equal(shown["test patch"], image[2:7, 2:7])
     rows, columns = [0, 0, 0, 1, 2], [5, 6, 7, 7, 7]
     np.testing.assert_array_equal(shown["entry"], image[np.ix_(rows, columns)])
+    crop = next(ax for ax in figure.axes if ax.get_title() == "entry")
+    (frame,) = (patch for patch in crop.patches if patch.get_gid() == "patch")
+    assert (*frame.get_xy(), frame.get_width(), frame.get_height()) == (1.5, 1.5, 1, 1)  # the patch in its crop
 
 
 def test_without_a_person_the_figure_is_shown_instead_of_sliders(figure_at):

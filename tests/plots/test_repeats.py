@@ -25,6 +25,15 @@ def test_means_and_bars_are_those_of_the_runs_and_missing_values_are_left_out():
     assert figure.axes[0].get_xscale() == "log"
 
 
+def test_curves_can_be_set_apart_so_that_no_bar_hides_another():
+    frame = pd.DataFrame({"shift": [0, 8] * 4, "way": ["a", "b"] * 4, "score": range(8)}).sort_values("way")
+    figure = plots.repeats(frame.assign(shift=[0, 8] * 4), "shift", {"score": "score"}, by="way", apart=0.5)
+    means = [line for line in figure.axes[0].lines if line.get_gid() == "means"]
+    assert [line.get_xdata().tolist() for line in means] == [[-0.25, 7.75], [0.25, 8.25]]
+    bars = [bars[2][0].get_segments() for bars in figure.axes[0].containers]
+    assert [[float(s[0, 0]) for s in segments] for segments in bars] == [[-0.25, 7.75], [0.25, 8.25]]
+
+
 def test_names_are_spaced_evenly_in_the_order_of_the_frame():
     frame = pd.DataFrame({"layer": ["deep", "deep", "shallow"], "a": [1.0, 3, 4], "b": [0.0, 0, 1]})
     figure = plots.repeats(frame, "layer", {"a": "A", "b": "B"})
