@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from adlib.errors import InputError
 from adlib.plots.figure import headline, legend_below, new_figure, tidy
-from adlib.plots.style import FAINT, WIDTH, series_look, shorten, showable, styled
+from adlib.plots.style import FAINT, INK, WIDTH, series_look, shorten, showable, styled
 
 METRIC_NAMES = {
     "image_auroc": "image AUROC",
@@ -85,6 +85,7 @@ def lines(
     x_label: str,
     y_label: str,
     references: Mapping[str, float] | None = None,
+    thresholds: Mapping[str, float] | None = None,
     log: str = "",
     title: str = "",
 ) -> Figure:
@@ -93,6 +94,7 @@ def lines(
     series: {label: (x, y)}.
     x_label, y_label: of the axes.
     references: {label: value}, plotted as dashed horizontal lines.
+    thresholds: {label: x}, plotted as vertical lines, the first dashed, the second dotted.
     log: the logarithmic axes, "", "x", "y" or "xy".
     title: over the chart.
     """
@@ -103,6 +105,8 @@ def lines(
         ax.plot(x, y, label=showable(shorten(label, 60)), **look)
     for number, (label, value) in enumerate((references or {}).items()):
         _plot_reference(ax, label, value, [], number)
+    for number, (label, value) in enumerate((thresholds or {}).items()):
+        ax.axvline(value, label=showable(label), color=INK, linewidth=1.2, linestyle=["--", ":", "-."][number % 3])
     tidy(ax, title=title, x_label=x_label, y_label=y_label)
     ax.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
     legend_below(figure, axes)

@@ -10,7 +10,8 @@ from adlib.errors import InputError
 from adlib.plots.figure import legend_below, new_figure, tidy
 from adlib.plots.style import DEFECTIVE, FAINT, FONT_SIZE, GOOD, INK, PALETTE, WIDTH, series_look, showable, styled
 
-_FIXED = {"good": {"color": GOOD, "marker": "o"}, "defective": {"color": DEFECTIVE, "marker": "s"}}
+_BAD = {"color": DEFECTIVE, "marker": "s"}
+_FIXED = {"good": {"color": GOOD, "marker": "o"}, "defective": _BAD, "strange": _BAD}
 _LIGHT_TO_YELLOW = ("#FFFFFF", "#DADADA", "#F5E58A", "#FFE600")
 
 
@@ -28,7 +29,7 @@ def points(
 ) -> Figure:
     """Named groups of points in the plane, on equal axes.
 
-    groups: {name: (n, 2) points}; "good" and "defective" have the same colours as in other figures.
+    groups: {name: (n, 2) points}; "good" and "defective" (or "strange") have the same colours as in other figures.
     field: x (w,), y (h,) and anomaly scores (h, w), plotted behind the points, yellow where the score is high.
     threshold: score at which a contour of the field is plotted; None for none.
     links: pairs of points, joined by a dashed line; the length of the line stands at its second point.
@@ -39,7 +40,7 @@ def points(
     """
     if threshold is not None and field is None:
         raise InputError("points got a threshold but no field; pass field=(x, y, scores) too.")
-    figure, axes = new_figure(6.4, height)
+    figure, axes = new_figure(6.4 if field is None else 5.7, height)
     ax = axes[0, 0]
     if field is not None:
         x, y, scores = (np.asarray(part, dtype=float) for part in field)

@@ -18,7 +18,8 @@ def over_seeds(
 ) -> Figure:
     """Mean and sample standard deviation over the runs of each setting, and each run as a faint dot.
 
-    Settings are at equal distances, in the order of their first row, so they may be numbers or words.
+    Settings are at equal distances, in the order of their first row, so they may be numbers or words. No line connects
+    them: there may be nothing between two settings.
 
     frame: column `setting` and the columns of values; one row per run.
     setting: the column of settings.
@@ -39,7 +40,7 @@ def over_seeds(
         shifted = places + 0.08 * (number - (len(values) - 1) / 2)  # error bars of two series must not overlap
         runs = frame.groupby(setting, sort=False)[column]
         ax.errorbar(shifted, runs.mean(), yerr=runs.std(ddof=1), linestyle="none", capsize=3, ecolor=look["color"])
-        ax.plot(shifted, runs.mean(), linestyle=":", linewidth=1, label=showable(label), gid="means", **look)
+        ax.plot(shifted, runs.mean(), linestyle="none", label=showable(label), gid="means", **look)
         each = [shifted[settings.index(value)] for value in frame[setting]]
         ax.plot(each, frame[column], linestyle="none", alpha=0.4, markersize=4, markeredgewidth=0, **look)
     tidy(ax, title=title, x_label=x_label, y_label=y_label)

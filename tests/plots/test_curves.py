@@ -55,3 +55,9 @@ def test_the_learning_curve_names_what_is_wrong():
         plots.learning_curve(some_runs(), "aupro")
     with pytest.raises(InputError, match="'shots'"):
         plots.learning_curve(some_runs().assign(shots=np.nan))
+
+
+def test_lines_mark_thresholds_by_named_vertical_lines():
+    ax = plots.lines({"good": ([0, 1, 2], [1, 0.5, 0])}, x_label="x", y_label="y", thresholds={"radius": 0.5}).axes[0]
+    (line,) = [line for line in ax.lines if line.get_label() == "radius"]
+    assert set(line.get_xdata()) == {0.5}
