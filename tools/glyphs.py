@@ -148,6 +148,13 @@ def blob_mask(x: float, y: float) -> list[Mark]:
     return [box(x, y, SIZE, SIZE, INK), path(BLOB.format(x + 50, y + 18), "#FFFFFF", "#FFFFFF")]
 
 
+def texture(x: float, y: float) -> list[Mark]:
+    """A foreign texture, that of `pasted`."""
+    starts = [(0, b) for b in (0, 23, 46, 69)] + [(a, 0) for a in (23, 46, 69)]
+    stripes = [path(f"M{x + a:g} {y + b:g} l{SIZE - max(a, b):g} {SIZE - max(a, b):g}", INK) for a, b in starts]
+    return [box(x, y, SIZE, SIZE, "#F6CDB0"), *stripes]
+
+
 def pasted(x: float, y: float) -> list[Mark]:
     """A good part with a foreign texture pasted on the mask of `blob_mask`."""
     stripes = [

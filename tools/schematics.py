@@ -30,6 +30,7 @@ from tools.glyphs import (
     parts,
     pasted,
     sphere,
+    texture,
     unet,
 )
 from tools.marks import PALE, WIDTH, Mark, arrow, box, dot, frame, lines, path, turned, words
@@ -160,7 +161,7 @@ def teacher_student() -> str:
 
 def reconstruction() -> str:
     """An autoencoder: an image through a bottleneck, minus the image."""
-    image, net, back, middle, result = COLUMNS
+    image, net, back, middle, result = (*COLUMNS[:-1], COLUMNS[-1] + 34)
     centre, y = SIZE / 2, 80
     marks = [
         *part(image, y, defect=True),
@@ -172,11 +173,11 @@ def reconstruction() -> str:
     marks += [*heat(result, y)]
     marks += [dot(middle + 118, y + centre, 22, "#FFFFFF", INK), minus(middle + 118, y + centre)]
     marks += [
-        arrow(middle - 24 + SIZE + 4, y + centre, middle + 94, y + centre),
-        arrow(middle + 141, y + centre, result - 4, y + centre),
+        arrow(middle - 24 + SIZE + 4, y + centre, middle + 89, y + centre),
+        arrow(middle + 145, y + centre, result - 6, y + centre),
     ]
     marks.append(
-        path(f"M{image + centre:g} {y - 8:g} V{y - 56:g} H{middle + 118:g} V{y + 14:g}", extra='marker-end="url(#tip)"')
+        path(f"M{image + centre:g} {y - 8:g} V{y - 56:g} H{middle + 118:g} V{y + 17:g}", extra='marker-end="url(#tip)"')
     )
     marks += lines(image + centre, y + SIZE + 28, "image")
     marks += lines((net + back - 40 + SIZE) / 2, y + SIZE + 28, "encoder, bottleneck, decoder,|trained on good images")
@@ -187,25 +188,32 @@ def reconstruction() -> str:
 
 
 def anomaly_synthesis() -> str:
-    """DRAEM: paste a synthetic defect into a good image, reconstruct it, segment the defect."""
+    """DRAEM: paste a texture into a good image on a mask, repair the image, segment the defect."""
     source, image, first, back, second, result = 24, 154, 286, 416, 546, 680
-    y, centre = 104, SIZE / 2
-    marks = [*part(source, 30), *blob_mask(source, 170), *pasted(image, y), *hourglass(first, y), *part(back, y)]
+    y, centre, sources = 148, SIZE / 2, (16, 148, 280)
+    marks = [
+        *part(source, 16),
+        *blob_mask(source, y),
+        *texture(source, 280),
+        *pasted(image, y),
+        *hourglass(first, y),
+        *part(back, y),
+    ]
     marks += [*unet(second, y), *heat(result, y)]
-    marks += [words(source + centre, 148, "good"), words(source + centre, 288, "mask")]
-    marks.append(arrow(source + SIZE + 6, 30 + centre, image - 8, y + centre - 16))
-    marks.append(arrow(source + SIZE + 6, 170 + centre, image - 8, y + centre + 24))
+    for top, name, end in zip(sources, ("good", "mask", "texture"), (20, centre, 72), strict=True):
+        marks += [words(source + centre, top + SIZE + 23, name)]
+        marks.append(arrow(source + SIZE + 6, top + centre, image - 8, y + end))
     for left, right in ((image, first), (first, back), (back, second), (second, result)):
         marks.append(arrow(left + SIZE + 6, y + centre, right - 6, y + centre))
     marks.append(
-        path(f"M{image + centre:g} {y - 8:g} V58 H{second + centre:g} V{y - 4:g}", extra='marker-end="url(#tip)"')
+        path(f"M{image + centre:g} {y - 8:g} V102 H{second + centre:g} V{y - 4:g}", extra='marker-end="url(#tip)"')
     )
-    marks.append(words((image + second) / 2 + centre, 44, "the second network sees both"))
+    marks.append(words((image + second) / 2 + centre, 88, "the second network sees both"))
     texts = ((image, "synthetic|defect"), (first, "network 1:|repair"), (back, "repaired"))
     for x, text in (*texts, (second, "network 2:|segment"), (result, "map")):
         marks += lines(x + centre, y + SIZE + 28, text)
-    marks.append(words(450, 312, "trained until: repaired = good, map = mask", 22, FAINT))
-    return frame(marks, 330)
+    marks.append(words(450, 360, "trained until: repaired = good, map = mask", 22, FAINT))
+    return frame(marks, 412)
 
 
 def steps(first: Sequence[tuple[Glyph | str, str]], height: int = 190) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from PIL import Image
 
 from adlib.plots.style import FAINT, FONT_SIZE, INK, showable, text_width
@@ -73,6 +74,19 @@ def headline(figure: Figure, title: str) -> None:
     """A title over all panels; none if it is empty."""
     if title:
         figure.suptitle(showable(title), fontsize=FONT_SIZE + 1)
+
+
+def plain_log(ax: Axes, which: str) -> None:
+    """Make one axis logarithmic, with ticks at 1, 2 and 5 in plain numbers, such as 0.05 instead of 5 x 10^-2.
+
+    ax: the axes.
+    which: "x" or "y".
+    """
+    ax.set(**{f"{which}scale": "log"})
+    axis = ax.xaxis if which == "x" else ax.yaxis
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def legend_below(figure: Figure, axes: Axes | np.ndarray) -> None:

@@ -113,14 +113,16 @@ def reconstructions(
     *,
     limits: tuple[float, float],
     titles: Sequence[str] | None = None,
+    gain: float = 1.0,
 ) -> Figure:
     """Images, their reconstructions and their anomaly maps in three rows, all maps on one colour scale.
 
     images, maps, masks, titles, limits: as in `gallery`.
     returned: one reconstruction per image, as in `overlay`; values outside [0, 1] are clipped.
+    gain: factor of the brightness of images and reconstructions, for dark ones.
     """
-    arrays = _as_arrays(images)
-    backs = _one_each([as_array(np.clip(one, 0, 1)) for one in returned], "reconstructions", len(arrays))
+    arrays = _as_arrays(images, gain)
+    backs = _one_each(_as_arrays([np.clip(one, 0, 1) for one in returned], gain), "reconstructions", len(arrays))
     maps, masks = _one_each(maps, "maps", len(arrays)), _one_each(masks, "masks", len(arrays))
     norm = Normalize(*as_limits(limits))
     figure, axes = _grid(arrays, 3, len(arrays), titles, bar=True)
@@ -151,18 +153,21 @@ def contact_sheet(images: Sequence[Any], titles: Sequence[str] | None = None, co
 
 
 @styled
-def picture_rows(rows: Mapping[str, Sequence[Any]], titles: Sequence[str] | None = None) -> Figure:
+def picture_rows(
+    rows: Mapping[str, Sequence[Any]], titles: Sequence[str] | None = None, *, gain: float = 1.0
+) -> Figure:
     """Labelled rows of images, one column per sample.
 
     For images only; anomaly maps belong in `gallery`, where they have a shared scale.
 
     rows: {"input": [...], "reconstruction": [...], ...}, of equal lengths.
     titles: one per column.
+    gain: factor of the brightness, for dark images.
     """
     lengths = {len(images) for images in rows.values()}
     if len(lengths) != 1:
         raise InputError(f"the rows {list(rows)} have {sorted(lengths)} images; give each row the same number.")
-    array_rows = [_as_arrays(images) for images in rows.values()]
+    array_rows = [_as_arrays(images, gain) for images in rows.values()]
     count = lengths.pop()
     figure, axes = _grid(array_rows[0], len(rows), count, titles, bar=False)
     for row, (label, arrays) in enumerate(zip(rows, array_rows, strict=True)):
@@ -172,10 +177,10 @@ def picture_rows(rows: Mapping[str, Sequence[Any]], titles: Sequence[str] | None
     return figure
 
 
-def _as_arrays(images: Sequence[Any]) -> list[np.ndarray]:
+def _as_arrays(images: Sequence[Any], gain: float = 1.0) -> list[np.ndarray]:
     if len(images) == 0:
         raise InputError("there is no image to plot; pass at least one.")
-    return [as_array(image) for image in images]
+    return [np.minimum(gain * as_array(image), 1) for image in images]
 
 
 def _one_each(values: Sequence[Any] | None, name: str, count: int) -> list[Any]:

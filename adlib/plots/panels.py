@@ -4,11 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from adlib.errors import InputError
 from adlib.plots.curves import need_columns
-from adlib.plots.figure import legend_below, new_figure, tidy
+from adlib.plots.figure import legend_below, new_figure, plain_log, tidy
 from adlib.plots.style import DEFECTIVE, GOOD, PALETTE, WIDTH, series_look, shorten, showable, styled
 
 _FIXED = {"good": {"color": GOOD, "marker": "o"}, "defective": {"color": DEFECTIVE, "marker": "s"}}
@@ -47,7 +46,8 @@ def line_panels(
         tidy(ax, x_label=x_label, y_label=y_label)
         every = -(-len(x) // _MOST_TICKS)
         ax.set_xticks(list(places)[every - 1 :: every], [str(value) for value in x][every - 1 :: every])
-        ax.set_yscale("log" if y_label in log else "linear")
+        if y_label in log:
+            plain_log(ax, "y")
     legend_below(figure, axes)
     return figure
 
@@ -71,12 +71,10 @@ def scatter_panels(
     figure, axes = new_figure(WIDTH, 3.8, 1, len(x))
     for ax, column in zip(axes.flat, x, strict=True):
         for number, (group, rows) in enumerate(frame.groupby(by, sort=False)):
-            ax.plot(rows[column], rows[y], label=showable(str(group)), **series_look(number) | {"linestyle": "none"})
+            look = series_look(number) | {"linestyle": "none", "markerfacecolor": "none", "markeredgewidth": 1.6}
+            ax.plot(rows[column], rows[y], label=showable(str(group)), **look)  # hollow: none hides another
         tidy(ax, x_label=names.get(column, column), y_label=names.get(y, y))
         if column == log:
-            ax.set_xscale("log")
-            ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            ax.xaxis.set_minor_locator(NullLocator())
+            plain_log(ax, "x")
     legend_below(figure, axes)
     return figure

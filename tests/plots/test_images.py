@@ -103,5 +103,7 @@ def test_a_reconstruction_stands_between_its_image_and_its_map():
     assert sorted(ax.get_ylabel() for ax in rows if ax.get_ylabel()) == ["anomaly map", "image", "reconstruction"]
     shown = {ax.get_ylabel(): ax.images[-1].get_array() for ax in rows if ax.get_ylabel()}
     assert shown["reconstruction"].max() == 1.0 and shown["anomaly map"].max() == 0.0
+    brighter = plots.reconstructions(images, images, maps, limits=(0.0, 2.0), gain=1.5)
+    assert [float(ax.images[0].get_array().max()) for ax in brighter.axes[:2]] == [0.75, 0.75]
     with pytest.raises(InputError, match="reconstructions"):
         plots.reconstructions(images, images[:1], maps, limits=(0.0, 2.0))

@@ -19,6 +19,8 @@ def test_curves_stand_in_their_panel_and_a_logarithm_leaves_zeros_out():
     np.testing.assert_allclose(right.lines[0].get_ydata(), [0, 0.5, 1])
     assert [tick.get_text() for tick in right.get_xticklabels()] == ["1", "12", "64"]
     assert [line.get_color() for line in left.lines] == [plots.GOOD, plots.DEFECTIVE]
+    left.get_figure().draw_without_rendering()
+    assert {"0.1", "0.2", "0.5", "1", "2"} < {tick.get_text() for tick in left.get_yticklabels()}
 
 
 def test_points_of_each_group_stand_in_every_panel():
