@@ -1,4 +1,4 @@
-"""Read any image as 8-bit RGB, or refuse it in one sentence (chapter 00)."""
+"""Read any image as 8-bit RGB, or refuse it in one sentence (chapter 00, docs/data.md)."""
 
 import hashlib
 import math

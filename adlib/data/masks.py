@@ -1,4 +1,4 @@
-"""Read any mask of a defect as a boolean array, or refuse it in one sentence (chapter 00)."""
+"""Read any mask of a defect as a boolean array, or refuse it in one sentence (chapter 00, docs/data.md)."""
 
 import os
 

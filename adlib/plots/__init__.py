@@ -8,7 +8,7 @@ from adlib.plots.comparisons import changes, intervals, method_scores, ours_besi
 from adlib.plots.curves import learning_curve, lines
 from adlib.plots.figure import figure_to_png, new_figure, tidy
 from adlib.plots.heat import Limits, colour_limits
-from adlib.plots.images import contact_sheet, gallery, overlay, picture_rows, reconstructions
+from adlib.plots.images import contact_sheet, gallery, map_steps, overlay, picture_rows, reconstructions
 from adlib.plots.nearest import browse, nearest_patches
 from adlib.plots.panels import line_panels, scatter_panels
 from adlib.plots.plane import coverings, panels, points
@@ -35,6 +35,7 @@ __all__ = [
     "learning_curve",
     "line_panels",
     "lines",
+    "map_steps",
     "method_scores",
     "nearest_patches",
     "new_figure",

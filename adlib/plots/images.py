@@ -138,6 +138,32 @@ def reconstructions(
 
 
 @styled
+def map_steps(
+    image: Any,
+    maps: Mapping[str, np.ndarray],
+    *,
+    limits: tuple[float, float],
+    mask: np.ndarray | None = None,
+    title: str = "image",
+) -> Figure:
+    """One image and several maps of it in a row, such as patch scores and the map made of them, on one colour scale.
+
+    image, limits, mask: as in `overlay`; the mask is outlined on every map.
+    maps: title -> map, as in `overlay`.
+    title: over the image.
+    """
+    norm, array = Normalize(*as_limits(limits)), as_array(image)
+    count = 1 + len(maps)
+    figure, axes = _grid([array] * count, 1, count, [title, *maps], bar=True)
+    show_image(axes[0, 0], array)
+    for ax, scores in zip(axes[1:, 0], maps.values(), strict=True):
+        show_map(ax, array, scores, norm, None, mask)
+    colour_bar(figure, axes, norm)
+    _explain_outlines(figure, mask is not None and bool(np.any(mask)), False)
+    return figure
+
+
+@styled
 def contact_sheet(images: Sequence[Any], titles: Sequence[str] | None = None, columns: int | None = None) -> Figure:
     """A plain grid of images, smaller than a gallery's, to show a data set.
 

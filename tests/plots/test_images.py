@@ -107,3 +107,13 @@ def test_a_reconstruction_stands_between_its_image_and_its_map():
     assert [float(ax.images[0].get_array().max()) for ax in brighter.axes[:2]] == [0.75, 0.75]
     with pytest.raises(InputError, match="reconstructions"):
         plots.reconstructions(images, images[:1], maps, limits=(0.0, 2.0))
+
+
+def test_steps_of_one_map_share_one_scale_beside_one_image():
+    maps = {"patches": good_map()[::8, ::8], "map": defective_map()}
+    figure = plots.map_steps(picture(), maps, limits=(0.0, 2.0), mask=a_mask(), title="crack")
+    assert [ax.get_title() for ax in figure.axes[:3]] == ["crack", "patches", "map"]
+    artists = map_artists(figure)
+    assert [artist.get_array().shape for artist in artists] == [scores.shape for scores in maps.values()]
+    assert {artist.get_clim() for artist in artists} == {(0.0, 2.0)}
+    assert len(with_gid(figure, "ground truth")) == 2

@@ -1,4 +1,7 @@
-"""From a folder to a Dataset: recognise the layout of its files and list them (chapter 00). One module per layout."""
+"""From a folder to a Dataset: recognise the layout of its files and list them, one module per layout.
+
+Chapter 00 shows it; docs/data.md lists the layouts.
+"""
 
 import os
 from collections.abc import Callable
