@@ -29,7 +29,7 @@ def nearest_patches(
     titles: Sequence[str],
     limits: tuple[float, float],
 ) -> Figure:
-    """The image with its patch scores and one patch framed in white; to its right that patch and its nearest entries, framed too.
+    """The image with its patch scores, one patch framed in white, and to its right that patch and its nearest entries.
 
     image: PIL image or array, as in `overlay`.
     scores: (h, w) patch scores.
