@@ -59,6 +59,8 @@ def points(
             look = series_look(2 + others % (len(PALETTE) - 2))
             others += 1
         size, alpha = (5, 0.85) if len(places) <= 300 else (3, 0.5)
+        if len(places) <= 3:  # single points must not be lost in a cloud
+            size, alpha, look = 10, 1.0, look | {"markeredgecolor": INK, "zorder": 4}
         ax.plot(*places.T, linestyle="none", markersize=size, alpha=alpha, label=showable(name), **look)
     tidy(ax, title=title, x_label=x_label, y_label=y_label)
     ax.set_aspect("equal", adjustable="datalim" if field is None else "box")
