@@ -64,6 +64,8 @@ def points(
             look = series_look(2 + others % (len(PALETTE) - 2))
             others += 1
         size, alpha = (5, 0.85) if len(places) <= 300 else (3, 0.5)
+        if len(places) <= 3:  # single points must not be lost in a cloud
+            size, alpha, look = 10, 1.0, look | {"markeredgecolor": INK, "zorder": 4}
         ax.plot(*places.T, linestyle="none", markersize=size, alpha=alpha, label=showable(name), **look)
     for start, end in np.asarray(links, dtype=float).reshape(-1, 2, 2):
         ax.plot(*np.stack([start, end]).T, "--", color=FAINT, linewidth=1.0, zorder=1, gid="link")

@@ -50,3 +50,8 @@ def test_coverings_state_the_covering_radius_of_each_step():
     assert [ax.get_xlabel() for ax in figure.axes] == ["", "", "feature 1", "feature 1"]
     with pytest.raises(InputError, match="1 to the 3 picks"):
         plots.coverings(cloud, {"farthest first": [0, 2, 3]}, (4,))
+
+
+def test_few_points_are_larger_than_a_cloud():
+    cloud, single = plots.points({"good": np.zeros((200, 2)), "bridge": np.ones((1, 2))}).axes[0].lines
+    assert single.get_markersize() > cloud.get_markersize()
