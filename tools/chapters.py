@@ -46,7 +46,7 @@ CHAPTERS = (
     Chapter("08", "anomaly synthesis", "DRAEM", "what a detector learns from synthetic defects"),
     Chapter("09", "supervised", "DevNet, segmentation", "planned"),
     Chapter("10", "few-shot and meta-learning", "RegAD", "planned"),
-    Chapter("11", "zero-shot", "WinCLIP, MuSc", "planned"),
+    Chapter("11", "zero-shot", "CLIP, DINO, the batch", "what words and the batch can replace"),
     Chapter("12", "noisy training data", "SoftPatch", "planned"),
     Chapter("13", "3D", "FPFH, BTF", "planned"),
     Chapter("14", "total performance", "14 methods", "all of them on eight data sets, one protocol"),

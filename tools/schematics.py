@@ -344,6 +344,23 @@ def comparison() -> str:
     )
 
 
+def zero_shot() -> str:
+    """Three sources instead of good images: sentences, a network that learned without names, the batch."""
+    image, net, middle, result = 24, 176, 400, 656
+    y, centre = 120, SIZE / 2
+    marks = [*part(image, y, defect=True), *network(net, y), *heat(result, y)]
+    marks += [across(image, net, y), *lines(image + centre, y + SIZE + 28, "image")]
+    marks += lines(net + centre, y + SIZE + 28, "network: learned|without names")
+    marks += [box(middle - 34, 16, 176, 84, PALE), *lines(middle + 54, 50, "'flawless part'|'damaged part'")]
+    marks += [*parts(middle + 12, 214), *lines(middle + 54, 214 + SIZE + 28, "the other images|of the batch")]
+    marks += [words(middle + 54, 128, "words"), words(middle + 54, 200, "batch")]
+    for height in (60, 214 + centre):
+        marks.append(arrow(net + SIZE + 10, y + centre, middle - 44, height))
+        marks.append(arrow(middle + 152, height, result - 8, y + centre))
+    marks += lines(result + centre, y + SIZE + 28, "score, map")
+    return frame(marks, 360)
+
+
 def families() -> str:
     """The six families of methods that learn from good images alone, and what each remembers."""
     cells: list[tuple[Glyph, str, str, str, str]] = [
@@ -373,6 +390,7 @@ SCHEMATICS: dict[str, Callable[[], str]] = {
     "06_memory_bank": memory_bank,
     "07_reconstruction": reconstruction,
     "08_anomaly_synthesis": anomaly_synthesis,
+    "11_zero_shot": zero_shot,
     "14_comparison": comparison,
     "15_thresholds": threshold_by_rank,
     "20_patchcore": patchcore,
