@@ -190,11 +190,11 @@ def reconstruction() -> str:
 def anomaly_synthesis() -> str:
     """DRAEM: paste a texture into a good image on a mask, repair the image, segment the defect."""
     source, image, first, back, second, result = 24, 154, 286, 416, 546, 680
-    y, centre, sources = 148, SIZE / 2, (16, 148, 280)
+    y, centre, sources = 128, SIZE / 2, (4, 128, 252)
     marks = [
-        *part(source, 16),
+        *part(source, 4),
         *blob_mask(source, y),
-        *texture(source, 280),
+        *texture(source, 252),
         *pasted(image, y),
         *hourglass(first, y),
         *part(back, y),
@@ -206,14 +206,14 @@ def anomaly_synthesis() -> str:
     for left, right in ((image, first), (first, back), (back, second), (second, result)):
         marks.append(arrow(left + SIZE + 6, y + centre, right - 6, y + centre))
     marks.append(
-        path(f"M{image + centre:g} {y - 8:g} V102 H{second + centre:g} V{y - 4:g}", extra='marker-end="url(#tip)"')
+        path(f"M{image + centre:g} {y - 8:g} V82 H{second + centre:g} V{y - 4:g}", extra='marker-end="url(#tip)"')
     )
-    marks.append(words((image + second) / 2 + centre, 88, "the second network sees both"))
+    marks.append(words((image + second) / 2 + centre, 68, "the second network sees both"))
     texts = ((image, "synthetic|defect"), (first, "network 1:|repair"), (back, "repaired"))
     for x, text in (*texts, (second, "network 2:|segment"), (result, "map")):
         marks += lines(x + centre, y + SIZE + 28, text)
-    marks.append(words(450, 360, "trained until: repaired = good, map = mask", 22, FAINT))
-    return frame(marks, 412)
+    marks.append(words(450, 340, "trained until: repaired = good, map = mask", 22, FAINT))
+    return frame(marks, 380)
 
 
 def steps(first: Sequence[tuple[Glyph | str, str]], height: int = 190) -> str:
