@@ -1,4 +1,4 @@
-"""Why an image score can lose where the map wins: results/DATASET/score_and_map.csv, for chapter 21.
+"""Why an image score can lose where the map wins: results/CATEGORY/score_and_map.csv, for chapter 21.
 
     python benchmarks/score_and_map.py --data FOLDER --category tire \
         --runs results/tire/anomalydino results/tire/saliency

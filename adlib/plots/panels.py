@@ -8,9 +8,8 @@ from matplotlib.figure import Figure
 from adlib.errors import InputError
 from adlib.plots.curves import need_columns
 from adlib.plots.figure import legend_below, new_figure, plain_log, tidy
-from adlib.plots.style import DEFECTIVE, GOOD, PALETTE, WIDTH, series_look, shorten, showable, styled
+from adlib.plots.style import FIXED_LOOKS, PALETTE, WIDTH, series_look, shorten, showable, styled
 
-_FIXED = {"good": {"color": GOOD, "marker": "o"}, "defective": {"color": DEFECTIVE, "marker": "s"}}
 _MOST_TICKS = 8  # more labels would touch in half a figure's width
 
 
@@ -35,13 +34,13 @@ def line_panels(
         raise InputError(f"log names {unknown.pop()!r}, which is no panel; the panels are {', '.join(panels)}.")
     figure, axes = new_figure(WIDTH, 3.6, 1, len(panels))
     places, names = range(len(x)), [name for series in panels.values() for name in series]
-    others = [name for name in dict.fromkeys(names) if name not in _FIXED]
+    others = [name for name in dict.fromkeys(names) if name not in FIXED_LOOKS]
     for ax, (y_label, series) in zip(axes.flat, panels.items(), strict=True):
         for name, values in series.items():
             if len(values) != len(x):
                 raise InputError(f"series {name!r} has {len(values)} values for {len(x)} places; give one for each.")
             shown = [(p, v) for p, v in zip(places, values, strict=True) if v > 0 or y_label not in log]
-            look = _FIXED.get(name) or series_look(2 + others.index(name) % (len(PALETTE) - 2))
+            look = FIXED_LOOKS.get(name) or series_look(2 + others.index(name) % (len(PALETTE) - 2))
             ax.plot([p for p, _ in shown], [v for _, v in shown], label=showable(shorten(name, 40)), **look)
         tidy(ax, x_label=x_label, y_label=y_label)
         every = -(-len(x) // _MOST_TICKS)

@@ -8,10 +8,19 @@ from matplotlib.figure import Figure
 
 from adlib.errors import InputError
 from adlib.plots.figure import legend_below, new_figure, tidy
-from adlib.plots.style import DEFECTIVE, FAINT, FONT_SIZE, GOOD, INK, PALETTE, WIDTH, series_look, showable, styled
+from adlib.plots.style import (
+    DEFECTIVE,
+    FAINT,
+    FIXED_LOOKS,
+    FONT_SIZE,
+    INK,
+    PALETTE,
+    WIDTH,
+    series_look,
+    showable,
+    styled,
+)
 
-_BAD = {"color": DEFECTIVE, "marker": "s"}
-_FIXED = {"good": {"color": GOOD, "marker": "o"}, "defective": _BAD, "strange": _BAD}
 _LIGHT_TO_YELLOW = ("#FFFFFF", "#DADADA", "#F5E58A", "#FFE600")
 
 
@@ -58,8 +67,8 @@ def points(
     others = 0
     for name, places in groups.items():
         places = np.asarray(places, dtype=float).reshape(-1, 2)
-        if name in _FIXED:
-            look = _FIXED[name]
+        if name in FIXED_LOOKS:
+            look = FIXED_LOOKS[name]
         else:
             look = series_look(2 + others % (len(PALETTE) - 2))
             others += 1
@@ -97,13 +106,13 @@ def panels(
     if not stages:
         raise InputError("there is no stage to plot; pass at least one.")
     names = list(dict.fromkeys(name for groups in stages.values() for name in groups))
-    looks = dict(zip((name for name in names if name not in _FIXED), map(series_look, range(2, 99)), strict=False))
+    looks = dict(zip((name for name in names if name not in FIXED_LOOKS), map(series_look, range(2, 99)), strict=False))
     columns = min(columns, len(stages))
     rows = -(-len(stages) // columns)
     figure, axes = new_figure(2.8 * columns, 2.7 * rows + 0.3, rows, columns)
     for ax, (title, groups) in zip(axes.flat, stages.items(), strict=False):
         for name, places in groups.items():
-            look = _FIXED.get(name) or looks[name]
+            look = FIXED_LOOKS.get(name) or looks[name]
             ax.plot(*np.asarray(places, dtype=float).T, linestyle="none", markersize=2.5, alpha=0.6, label=name, **look)
         tidy(ax, title=title, x_label=x_label, y_label=y_label)
         if reach is not None:

@@ -13,6 +13,10 @@ DEFECTIVE = "#D55E00"
 INK = "#222222"
 FAINT = "#767676"
 
+# Series that look the same in every chart; "strange" is the word where nobody knows of a defect.
+_BAD = {"color": DEFECTIVE, "marker": "s"}
+FIXED_LOOKS = {"good": {"color": GOOD, "marker": "o"}, "defective": _BAD, "strange": _BAD}
+
 # Okabe & Ito's colour-blind safe set (jfly.uni-koeln.de/color), without its yellow, which is too pale on white.
 PALETTE = (GOOD, DEFECTIVE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # colour is never the only difference between two series
