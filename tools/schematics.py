@@ -251,6 +251,30 @@ def own_images() -> str:
     )
 
 
+def broken_promises() -> str:
+    """Known films and a new one: a threshold from tiles of the films that taught, and one from films held out whole."""
+    mixed = ((1, 0, 1, 1, 0), (0, 1, 1, 0, 1), (1, 1, 0, 1, 0))
+    whole = ((1,) * 5, (1,) * 5, (0,) * 5)
+    marks: list[Mark] = []
+    for y, name, films, verdict in (
+        (26, "tiles", mixed, "threshold|too low"),
+        (196, "films", whole, "threshold|is fair"),
+    ):
+        marks.append(turned(words(30, y + 54, name, 22, FAINT), 30, y + 54))
+        for row, taught in enumerate(films):
+            for column, learned in enumerate(taught):
+                marks.append(box(60 + 40 * column, y + 38 * row, 36, 30, GOOD if learned else "#FFFFFF", GOOD))
+        marks += [arrow(274, y + 53, 330, y + 53), *lines(400, y + 48, verdict), arrow(472, y + 53, 528, y + 53)]
+        marks += [box(542 + 40 * column, y + 38, 36, 30, PALE, INK) for column in range(5)]
+        marks.append(words(640, y + 96, "a new film"))
+    marks.append(words(640, 46, "many false alarms", 22, DEFECTIVE))
+    marks.append(words(640, 216, "few, on average", 22, GOOD))
+    marks += [box(60, 334, 24, 20, GOOD, GOOD), words(94, 352, "learned from", anchor="start")]
+    marks += [box(250, 334, 24, 20, "#FFFFFF", GOOD), words(284, 352, "sets the threshold", anchor="start")]
+    marks.append(words(490, 352, "(films: each in turn)", anchor="start"))
+    return frame(marks, 370)
+
+
 def comparison() -> str:
     """One protocol, many methods and data sets, ranks."""
     return steps(
@@ -317,6 +341,7 @@ SCHEMATICS: dict[str, Callable[[], str]] = {
     "21_anomalydino": anomalydino,
     "22_sweep": sweep,
     "23_own_images": own_images,
+    "25_broken_promises": broken_promises,
 }
 
 
