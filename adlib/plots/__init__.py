@@ -4,7 +4,7 @@ Nothing here reads or writes a file. Figures are not registered with pyplot: a n
 """
 
 from adlib.plots.arrays import png_data_uri
-from adlib.plots.comparisons import changes, intervals, method_scores, ours_beside_published
+from adlib.plots.comparisons import changes, effects, intervals, method_scores, ours_beside_published
 from adlib.plots.curves import learning_curve, lines
 from adlib.plots.figure import figure_to_png, new_figure, tidy
 from adlib.plots.heat import Limits, colour_limits
@@ -30,6 +30,7 @@ __all__ = [
     "colour_limits",
     "contact_sheet",
     "coverings",
+    "effects",
     "figure_to_png",
     "gallery",
     "intervals",
