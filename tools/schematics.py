@@ -288,6 +288,34 @@ def comparison() -> str:
     )
 
 
+def three_intervals() -> str:
+    """What varies (test images, draws of shots or seeds, data sets), and the interval that it asks for."""
+    marks: list[Mark] = [words(24, 30, "what varies", 22, FAINT, "start"), words(410, 30, "interval", 22, FAINT)]
+    marks.append(words(680, 30, "difference", 22, FAINT))
+    rows = (
+        ("test images", ("\u00d7 1", "\u00d7 0", "\u00d7 2", "\u00d7 1"), "paired bootstrap|(or DeLong)"),
+        ("shots or seeds", ("1", "2", "3"), "paired t interval|over the draws"),
+        ("data sets", ("A", "B", "C", "D"), "ranks: Friedman,|Nemenyi"),
+    )
+    for number, (name, units, how) in enumerate(rows):
+        y = 94 + 106 * number
+        marks.append(words(24, y - 20, name, 22, INK, "start"))
+        for place, unit in enumerate(units):
+            marks += [box(26 + 54 * place, y - 8, 44, 28, PALE, GOOD), words(48 + 54 * place, y + 13, unit, 20)]
+        marks += [arrow(256, y + 6, 304, y + 6), *lines(410, y, how), arrow(516, y + 6, 564, y + 6)]
+    marks.append(path("M620 62 V252", FAINT, width=3, extra='stroke-dasharray="7 5"'))
+    marks.append(words(620, 56, "0", 22, FAINT))
+    for y, (low, middle, high), verdict in (
+        (94, (646, 692, 738), "beyond chance"),
+        (200, (590, 656, 722), "within chance"),
+    ):
+        marks += [path(f"M{low} {y} H{high}", GOOD, width=4), dot(middle, y, 8)]
+        marks.append(words(634, y + 32, verdict, 20, INK, "start"))
+    marks += [dot(x, 300, 8) for x in (600, 640, 752)]
+    marks += [path("M592 322 H700", INK, width=4), words(650, 348, "critical difference", 20)]
+    return frame(marks, 370)
+
+
 def zero_shot() -> str:
     """Three sources instead of good images: sentences, a network that learned without names, the batch."""
     image, net, middle, result = 24, 176, 400, 656
@@ -337,6 +365,7 @@ SCHEMATICS: dict[str, Callable[[], str]] = {
     "11_zero_shot": zero_shot,
     "14_comparison": comparison,
     "15_thresholds": threshold_by_rank,
+    "16_comparing_methods": three_intervals,
     "20_patchcore": patchcore,
     "21_anomalydino": anomalydino,
     "22_sweep": sweep,
