@@ -276,16 +276,21 @@ def broken_promises() -> str:
 
 
 def comparison() -> str:
-    """One protocol, many methods and data sets, ranks."""
-    return steps(
-        [
-            ("one|protocol", "same images"),
-            ("many|methods", "three seeds"),
-            ("8 data|sets", "scores kept"),
-            ("paired|draws", "one data set"),
-            ("average|ranks", "all data sets"),
-        ]
-    )
+    """What all methods share, the one thing that differs, and the three comparisons."""
+    shared = ("images to learn from", "images to judge", "backbone, image size", "training budget", "metrics")
+    marks: list[Mark] = [box(24, 60, 250, 246, PALE), words(149, 44, "held equal", 24)]
+    marks += [words(149, 104 + 42 * row, text) for row, text in enumerate(shared)]
+    marks += [box(338, 130, 140, 106, "#CFE3F1", GOOD), words(408, 44, "differs", 24)]
+    marks += [*lines(408, 176, "the method,|14 of them"), arrow(284, 183, 328, 183)]
+    marks.append(words(658, 44, "compared", 24))
+    for y, what, how in (
+        (60, "one data set", "paired resamples"),
+        (146, "eight data sets", "average ranks"),
+        (232, "one machine", "ms, MB, core seconds"),
+    ):
+        marks += [box(540, y, 236, 74, "#FFFFFF", FAINT), *lines(658, y + 32, f"{what}|{how}")]
+        marks.append(arrow(488, 183, 532, y + 37))
+    return frame(marks, 330)
 
 
 def three_intervals() -> str:
