@@ -230,7 +230,7 @@ def sweep() -> str:
         [
             ("4, 32, 256|shots", "parameters"),
             ("note-|book", "papermill"),
-            ("result|files", "one a run"),
+            ("result|files", "of each run"),
             ("mean,|spread", "over seeds"),
             (learning_curve, "curve"),
         ]
