@@ -12,8 +12,9 @@ highest score of one tile from each of k films, which promises 1 / (k + 1). Abou
 
 import argparse
 import csv
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,29 @@ COUNTS = ("film", "good", "false_alarms", "defective", "found")
 Scores = dict[Sample, float]
 
 
+@dataclass(frozen=True)
+class Turn:
+    """One film as the new one.
+
+    seed: of everything random.
+    new: the film.
+    candidates: film -> its good tiles that may become references.
+    others: film -> good tiles, of all films but the new one.
+    judged: good tiles of the new film; defective tiles of it and of the films that never teach.
+    """
+
+    seed: int
+    new: str
+    candidates: Mapping[str, Sequence[Sample]]
+    others: Mapping[str, Sequence[Sample]]
+    judged: Sequence[Sample]
+
+    def references(self, names: Iterable[str], shots: int) -> list[Sample]:
+        """Random candidates of some films."""
+        pool = [s for name in names for s in self.candidates[name]]
+        return [pool[i] for i in np.random.default_rng([self.seed, shots]).permutation(len(pool))[:shots]]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of plain tiles")
@@ -59,8 +83,9 @@ def main() -> None:
         for new in turns:
             others = {name: tiles for name, tiles in turns.items() if name != new}
             judged = turns[new] + [s for s in defective if s.group == new or s.group not in turns]
-            at_rate += thresholds(dataset, seed, new, candidates, others, judged, cache)
-            one_each += one_tile_per_film(seed, new, candidates, others, judged, cache)
+            turn = Turn(seed, new, candidates, others, judged)
+            at_rate += thresholds(turn, dataset, cache)
+            one_each += one_tile_per_film(turn, cache)
         print(f"seed {seed} done", flush=True)
     head = ("shots", "seed", "new_film", "way", "method", "good_images", "groups", "threshold", *COUNTS)
     _write(options.out / "thresholds.csv", head, at_rate)
@@ -69,7 +94,7 @@ def main() -> None:
 
 def film(sample: Sample) -> str:
     """Two digits of the radiograph that a tile was cut from."""
-    return sample.path.name[4:6]
+    return re.search(REGEX, sample.path.name)[1]  # the layout gives groups to good tiles only
 
 
 def detector() -> Detector:
@@ -84,67 +109,46 @@ def taught_by(films: Mapping[str, Sequence[Sample]], seed: int) -> dict[str, lis
     return {name: [tiles[i] for i in rng.permutation(len(tiles))[:PER_FILM]] for name, tiles in films.items()}
 
 
-def references(candidates: Mapping[str, Sequence[Sample]], names: Iterable[str], shots: int, seed: int) -> list[Sample]:
-    """Random candidates of some films."""
-    pool = [s for name in names for s in candidates[name]]
-    return [pool[i] for i in np.random.default_rng([seed, shots]).permutation(len(pool))[:shots]]
-
-
-def thresholds(
-    dataset: Dataset,
-    seed: int,
-    new: str,
-    candidates: Mapping[str, Sequence[Sample]],
-    others: Mapping[str, Sequence[Sample]],
-    judged: Sequence[Sample],
-    cache: TensorCache,
-) -> Iterator[tuple[Any, ...]]:
+def thresholds(turn: Turn, dataset: Dataset, cache: TensorCache) -> Iterator[tuple[Any, ...]]:
     """Counts of the judged tiles, film by film, at the threshold that adlib sets from the other films."""
-    few = [str(name) for name in np.random.default_rng([seed, int(new)]).permutation(list(others))[:3]]
+    few = [str(name) for name in np.random.default_rng([turn.seed, int(turn.new)]).permutation(list(turn.others))[:3]]
     for shots in SHOTS:
         for way in WAYS:
-            names = few if way == "films, few taught" else others
-            chosen, fitted = references(candidates, names, shots, seed), detector()
+            names = few if way == "films, few taught" else turn.others
+            chosen, fitted = turn.references(names, shots), detector()
             fitted.fit([s.path for s in chosen], cache)
-            train = [replace(s, split="train") for tiles in others.values() for s in tiles]
+            train = [replace(s, split="train") for tiles in turn.others.values() for s in tiles]
             known = replace(dataset, samples=tuple(train))
             if way == "tiles":  # as adlib without --group
                 known = replace(known, group="", samples=tuple(replace(s, group="") for s in train))
                 chosen = [replace(s, group="") for s in chosen]
             found = calibrate(fitted, known, chosen, RATE, cache)
             threshold = threshold_from(found, RATE)
-            scores = _scores(fitted, judged, cache)
+            scores = _scores(fitted, turn.judged, cache)
             value = threshold["value"] if threshold else np.nan
-            head = (shots, seed, int(new), way, found.get("method"), len(found.get("good_scores", ())))
+            head = (shots, turn.seed, int(turn.new), way, found.get("method"), len(found.get("good_scores", ())))
             for counts in _counts(scores, value):
                 yield *head, found.get("groups", ""), f"{value:.6g}", *counts
 
 
-def one_tile_per_film(
-    seed: int,
-    new: str,
-    candidates: Mapping[str, Sequence[Sample]],
-    others: Mapping[str, Sequence[Sample]],
-    judged: Sequence[Sample],
-    cache: TensorCache,
-) -> Iterator[tuple[Any, ...]]:
+def one_tile_per_film(turn: Turn, cache: TensorCache) -> Iterator[tuple[Any, ...]]:
     """Expected rate above the highest of one random tile from each of k films, averaged over the sets of k films.
 
     A film's tiles are scored with the references of the other films, the judged tiles with those of all six.
     """
     held = {}
-    for name, tiles in others.items():
-        chosen = references(candidates, [n for n in others if n != name], 32, seed)
+    for name, tiles in turn.others.items():
+        chosen = turn.references([n for n in turn.others if n != name], 32)
         held[name] = np.sort(list(_scores(detector().fit([s.path for s in chosen], cache), tiles, cache).values()))
-    chosen = references(candidates, others, 32, seed)
-    scores = _scores(detector().fit([s.path for s in chosen], cache), judged, cache)
+    chosen = turn.references(turn.others, 32)
+    scores = _scores(detector().fit([s.path for s in chosen], cache), turn.judged, cache)
     values = np.array(list(scores.values()))
     below = {name: np.searchsorted(h, values) / len(h) for name, h in held.items()}  # P(a tile of the film is lower)
-    for k in range(1, len(others) + 1):
+    for k in range(1, len(turn.others) + 1):
         above = np.mean([np.prod([below[n] for n in names], axis=0) for names in combinations(below, k)], axis=0)
         for key in sorted({(s.group, s.label) for s in scores}):
             mean = np.mean([a for a, s in zip(above, scores, strict=True) if (s.group, s.label) == key])
-            yield seed, int(new), k, int(key[0]), key[1], f"{mean:.5f}"
+            yield turn.seed, int(turn.new), k, int(key[0]), key[1], f"{mean:.5f}"
 
 
 def _scores(fitted: Detector, tiles: Sequence[Sample], cache: TensorCache) -> Scores:

@@ -4,7 +4,7 @@ Nothing here reads or writes a file. Figures are not registered with pyplot: a n
 """
 
 from adlib.plots.arrays import png_data_uri
-from adlib.plots.comparisons import changes, intervals, method_scores, ours_beside_published
+from adlib.plots.comparisons import changes, effects, intervals, method_scores, ours_beside_published
 from adlib.plots.curves import learning_curve, lines
 from adlib.plots.figure import figure_to_png, new_figure, tidy
 from adlib.plots.heat import Limits, colour_limits
@@ -15,7 +15,7 @@ from adlib.plots.plane import coverings, panels, points
 from adlib.plots.repeats import repeats
 from adlib.plots.scores import roc_and_pr, score_histogram, threshold_stops
 from adlib.plots.seeds import over_seeds
-from adlib.plots.standings import rank_diagram, score_grid
+from adlib.plots.standings import accuracy_against_cost, rank_diagram, score_grid
 from adlib.plots.style import DEFECTIVE, GOOD, PALETTE, chinese_font, use_style
 
 __all__ = [
@@ -23,12 +23,14 @@ __all__ = [
     "GOOD",
     "Limits",
     "PALETTE",
+    "accuracy_against_cost",
     "browse",
     "changes",
     "chinese_font",
     "colour_limits",
     "contact_sheet",
     "coverings",
+    "effects",
     "figure_to_png",
     "gallery",
     "intervals",

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from adlib.errors import InputError
 from adlib.plots.curves import METRIC_NAMES, need_columns
-from adlib.plots.figure import legend_below, new_figure, tidy
-from adlib.plots.style import FAINT, FONT_SIZE, GOOD, MARKERS, PALETTE, shorten, showable, styled
+from adlib.plots.figure import headline, legend_below, new_figure, tidy
+from adlib.plots.style import DEFECTIVE, FAINT, FONT_SIZE, GOOD, MARKERS, PALETTE, WIDTH, shorten, showable, styled
 
 
 @styled
@@ -140,6 +140,50 @@ def changes(frame: pd.DataFrame, *, title: str = "") -> Figure:
     ax.set_ylim(-0.6, len(labels) - 0.4)
     legend_below(figure, axes)
     return figure
+
+
+@styled
+def effects(frame: pd.DataFrame, *, title: str = "") -> Figure:
+    """Differences with their intervals, a panel per data set or metric; the look says what the interval says.
+
+    A difference is beyond chance where its interval does not contain 0 (chapter 16). Those without an interval are
+    hollow.
+
+    frame: columns panel, label, change, low, high, in one unit (points); one row per panel and label, labels in the
+        order from top to bottom. NaN in low and high: no interval; a missing row: not run.
+    title: over the chart.
+    Raises InputError where a column is missing or there is no row.
+    """
+    need_columns(frame, ["panel", "label", "change", "low", "high"])
+    if frame.empty:
+        raise InputError("there is nothing to plot; pass at least one row.")
+    labels, groups = list(dict.fromkeys(frame["label"])), list(frame.groupby("panel", sort=False))
+    height = {label: len(labels) - 1 - number for number, label in enumerate(labels)}
+    figure, axes = new_figure(WIDTH, 1.6 + 0.26 * len(labels), 1, len(groups))
+    for ax, (panel, rows) in zip(axes[0], groups, strict=True):
+        ax.axvline(0, color=FAINT, linewidth=1)
+        for name, (mine, look) in _verdicts(rows).items():
+            of_kind, places = rows[mine], rows.loc[mine, "label"].map(height)
+            ax.hlines(places, of_kind["low"], of_kind["high"], color=look["color"], linewidth=1.5)
+            ax.plot(of_kind["change"], places, linestyle="none", markersize=5, label=name, **look)
+        tidy(ax, title=showable(str(panel)), x_label="points", grid="x")
+        names = [showable(shorten(label, 44)) for label in labels] if ax is axes[0, 0] else []
+        ax.set_yticks(list(height.values()), names or [""] * len(labels))
+        ax.set_ylim(-0.6, len(labels) - 0.4)
+    headline(figure, title)
+    legend_below(figure, axes)
+    return figure
+
+
+def _verdicts(rows: pd.DataFrame) -> dict[str, tuple[pd.Series, dict[str, str]]]:
+    """{what the interval says: (which rows, their look)}."""
+    better, worse, none = rows["low"] > 0, rows["high"] < 0, rows["low"].isna()
+    return {
+        "better, beyond chance": (better, {"color": GOOD, "marker": "o"}),
+        "worse, beyond chance": (worse, {"color": DEFECTIVE, "marker": "s"}),
+        "within chance": (~(better | worse | none), {"color": FAINT, "marker": "D"}),
+        "no interval": (none, {"color": FAINT, "marker": "o", "markerfacecolor": "white"}),
+    }
 
 
 def _decimals(values: pd.Series) -> int:

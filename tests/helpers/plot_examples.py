@@ -76,6 +76,7 @@ NAMES = (
     "method scores",
     "ours beside published",
     "changes",
+    "effects",
     "points",
     "coverings",
     "repeats",
@@ -94,7 +95,7 @@ def example_figures():
     runs = some_runs()
     references = {"image_auroc": {"published, " + "with a long source " * 3: {1: 0.8, 4: 0.9}, "full-shot": 0.95}}
     pairs = pd.DataFrame({"label": names, "ours": [96.0, 97, 98, 99], "published": [95.0, 98, np.nan, 99.2]})
-    x = np.linspace(-3, 3, 20)
+    x, lows = np.linspace(-3, 3, 20), [0.5, -1.0, np.nan, 0.2]
     return {
         "overlay": plots.overlay(images[0], maps[1], limits, 0.9, mask=a_mask(), title=names[2]),
         "overlay off scale": plots.overlay(images[0], maps[1], limits, 1e6),
@@ -129,6 +130,17 @@ def example_figures():
             pd.DataFrame(
                 {"label": names * 2, "metric": ["image_auroc"] * 4 + ["aupro"] * 4, "change": np.arange(-3, 5)}
             ).assign(std=0.5, published=[1.0, np.nan] * 4),
+            title=CHINESE,
+        ),
+        "effects": plots.effects(
+            pd.DataFrame(
+                [
+                    (panel, name, 1.0, low, 2.0)
+                    for panel in ("MTD", CHINESE)
+                    for name, low in zip(names, lows, strict=True)
+                ],
+                columns=["panel", "label", "change", "low", "high"],
+            ),
             title=CHINESE,
         ),
         "points": plots.points(

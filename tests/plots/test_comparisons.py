@@ -46,6 +46,32 @@ def test_changes_need_a_row():
         plots.changes(pd.DataFrame({"label": [], "metric": [], "change": []}))
 
 
+def test_an_effect_looks_as_its_interval_says():
+    rows = [("a", 2.0, 1.0, 3.0), ("b", -2.0, -3.0, -1.0), ("c", 0.5, -1.0, 2.0), ("d", 4.0, np.nan, np.nan)]
+    frame = pd.DataFrame([("tiles", *row) for row in rows], columns=["panel", "label", "change", "low", "high"])
+    (ax,) = plots.effects(frame).axes
+    kinds = {line.get_label(): line.get_xydata().tolist() for line in ax.get_lines() if "," in line.get_label()}
+    assert kinds["better, beyond chance"] == [[2.0, 3]] and kinds["worse, beyond chance"] == [[-2.0, 2]]
+    both = {line.get_label(): line for line in ax.get_lines()}
+    assert both["within chance"].get_xdata().tolist() == [0.5]
+    assert both["no interval"].get_xdata().tolist() == [4.0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b", "c", "d"]
+
+
+def test_effects_put_a_label_on_one_row_in_all_panels_and_leave_out_what_was_not_run():
+    rows = [("tiles", "a", 1, 0.5, 2), ("tiles", "b", 1, 0.5, 2), ("cells", "b", 3, 2, 4)]
+    frame = pd.DataFrame(rows, columns=["panel", "label", "change", "low", "high"])
+    left, right = plots.effects(frame).axes
+    better = [next(line for line in ax.get_lines() if "better" in line.get_label()) for ax in (left, right)]
+    assert better[0].get_ydata().tolist() == [1, 0] and better[1].get_ydata().tolist() == [0]
+    assert left.get_ylim() == right.get_ylim()
+
+
+def test_effects_need_a_row():
+    with pytest.raises(InputError, match="nothing to plot"):
+        plots.effects(pd.DataFrame({"panel": [], "label": [], "change": [], "low": [], "high": []}))
+
+
 def test_intervals_are_where_they_were_given():
     ax = plots.intervals({"a": (0.9, 0.8, 0.95), "b": (0.5, 0.4, 0.7)}, x_label="AUROC", reference=0.5).axes[0]
     (bars,) = ax.collections
