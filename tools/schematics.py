@@ -265,10 +265,10 @@ def published_tables() -> str:
         y, equal = 90 + 44 * row, row < 3
         marks.append(words(82, y, name, 20, FAINT, "end"))
         marks.append(words(331, y, "=" if equal else "\N{NOT EQUAL TO}", 28, GOOD if equal else DEFECTIVE))
-    marks += [path("M580 68 h12 v116 h-12", GOOD), words(604, 122, "must be equal,", 22, GOOD, "start")]
-    marks += [words(604, 148, "or do not compare", 22, GOOD, "start")]
-    marks += [path("M580 200 h12 v72 h-12", DEFECTIVE), words(604, 232, "may differ,", 22, DEFECTIVE, "start")]
-    marks += [words(604, 258, "if you name it", 22, DEFECTIVE, "start")]
+    marks += [path("M578 68 h10 v116 h-10", GOOD), words(594, 122, "must be equal,", 22, GOOD, "start")]
+    marks += [words(594, 148, "or do not compare", 22, GOOD, "start")]
+    marks += [path("M578 200 h10 v72 h-10", DEFECTIVE), words(594, 232, "may differ,", 22, DEFECTIVE, "start")]
+    marks += [words(594, 258, "if you name it", 22, DEFECTIVE, "start")]
     marks.append(words(400, 328, "verdict: two systems are compared, not two methods"))
     return frame(marks, 350)
 
