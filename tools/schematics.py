@@ -251,6 +251,28 @@ def own_images() -> str:
     )
 
 
+def published_tables() -> str:
+    """The passports of two published numbers, line by line: which words must be equal, and which may differ."""
+    passports = (
+        ("PatchCore 84.1", ("MVTec AD, 15", "1 good image", "image AUROC", "WideResNet", "bank: 25%")),
+        ("AnomalyDINO 96.5", ("MVTec AD, 15", "1 good image", "image AUROC", "DINOv2 ViT-S", "all patches")),
+    )
+    marks: list[Mark] = []
+    for x, (name, rows) in zip((88, 362), passports, strict=True):
+        marks += [box(x, 12, 212, 282, "#FFFFFF", FAINT), words(x + 106, 42, name)]
+        marks += [words(x + 106, 90 + 44 * row, text) for row, text in enumerate(rows)]
+    for row, name in enumerate(("data", "shots", "metric", "network", "settings")):
+        y, equal = 90 + 44 * row, row < 3
+        marks.append(words(82, y, name, 20, FAINT, "end"))
+        marks.append(words(331, y, "=" if equal else "\N{NOT EQUAL TO}", 28, GOOD if equal else DEFECTIVE))
+    marks += [path("M578 68 h10 v116 h-10", GOOD), words(594, 122, "must be equal,", 22, GOOD, "start")]
+    marks += [words(594, 148, "or do not compare", 22, GOOD, "start")]
+    marks += [path("M578 200 h10 v72 h-10", DEFECTIVE), words(594, 232, "may differ,", 22, DEFECTIVE, "start")]
+    marks += [words(594, 258, "if you name it", 22, DEFECTIVE, "start")]
+    marks.append(words(400, 328, "verdict: two systems are compared, not two methods"))
+    return frame(marks, 350)
+
+
 def broken_promises() -> str:
     """Known films and a new one: a threshold from tiles of the films that taught, and one from films held out whole."""
     mixed = ((1, 0, 1, 1, 0), (0, 1, 1, 0, 1), (1, 1, 0, 1, 0))
@@ -375,6 +397,7 @@ SCHEMATICS: dict[str, Callable[[], str]] = {
     "21_anomalydino": anomalydino,
     "22_sweep": sweep,
     "23_own_images": own_images,
+    "24_published_tables": published_tables,
     "25_broken_promises": broken_promises,
 }
 
