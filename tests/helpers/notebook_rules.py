@@ -27,7 +27,6 @@ LONGER = {
     "14_total_performance",
     "20_patchcore",
     "22_shot_sweep",
-    "23_weld_radiographs",
 }
 FEWEST_EXERCISES = 4
 HEAD = ("**Goals.**", "**Read before:**", "**Cost:**")
