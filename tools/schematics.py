@@ -230,7 +230,7 @@ def sweep() -> str:
         [
             ("4, 32, 256|shots", "parameters"),
             ("note-|book", "papermill"),
-            ("result|files", "one a run"),
+            ("result|files", "of each run"),
             ("mean,|spread", "over seeds"),
             (learning_curve, "curve"),
         ]
@@ -276,16 +276,49 @@ def broken_promises() -> str:
 
 
 def comparison() -> str:
-    """One protocol, many methods and data sets, ranks."""
-    return steps(
-        [
-            ("one|protocol", "same images"),
-            ("many|methods", "three seeds"),
-            ("8 data|sets", "scores kept"),
-            ("paired|draws", "one data set"),
-            ("average|ranks", "all data sets"),
-        ]
+    """What all methods share, the one thing that differs, and the three comparisons."""
+    shared = ("images to learn from", "images to judge", "backbone, image size", "training budget", "metrics")
+    marks: list[Mark] = [box(24, 60, 250, 246, PALE), words(149, 44, "held equal", 24)]
+    marks += [words(149, 104 + 42 * row, text) for row, text in enumerate(shared)]
+    marks += [box(338, 130, 140, 106, "#CFE3F1", GOOD), words(408, 44, "differs", 24)]
+    marks += [*lines(408, 176, "the method,|14 of them"), arrow(284, 183, 328, 183)]
+    marks.append(words(658, 44, "compared", 24))
+    for y, what, how in (
+        (60, "one data set", "paired resamples"),
+        (146, "eight data sets", "average ranks"),
+        (232, "one machine", "ms, MB, core seconds"),
+    ):
+        marks += [box(540, y, 236, 74, "#FFFFFF", FAINT), *lines(658, y + 32, f"{what}|{how}")]
+        marks.append(arrow(488, 183, 532, y + 37))
+    return frame(marks, 330)
+
+
+def three_intervals() -> str:
+    """What varies (test images, draws of shots or seeds, data sets), and the interval that it asks for."""
+    marks: list[Mark] = [words(24, 30, "what varies", 22, FAINT, "start"), words(410, 30, "interval", 22, FAINT)]
+    marks.append(words(680, 30, "difference", 22, FAINT))
+    rows = (
+        ("test images", ("\u00d7 1", "\u00d7 0", "\u00d7 2", "\u00d7 1"), "paired bootstrap|(or DeLong)"),
+        ("shots or seeds", ("1", "2", "3"), "paired t interval|over the draws"),
+        ("data sets", ("A", "B", "C", "D"), "ranks: Friedman,|Nemenyi"),
     )
+    for number, (name, units, how) in enumerate(rows):
+        y = 94 + 106 * number
+        marks.append(words(24, y - 20, name, 22, INK, "start"))
+        for place, unit in enumerate(units):
+            marks += [box(26 + 54 * place, y - 8, 44, 28, PALE, GOOD), words(48 + 54 * place, y + 13, unit, 20)]
+        marks += [arrow(256, y + 6, 304, y + 6), *lines(410, y, how), arrow(516, y + 6, 564, y + 6)]
+    marks.append(path("M620 62 V252", FAINT, width=3, extra='stroke-dasharray="7 5"'))
+    marks.append(words(620, 56, "0", 22, FAINT))
+    for y, (low, middle, high), verdict in (
+        (94, (646, 692, 738), "beyond chance"),
+        (200, (590, 656, 722), "within chance"),
+    ):
+        marks += [path(f"M{low} {y} H{high}", GOOD, width=4), dot(middle, y, 8)]
+        marks.append(words(634, y + 32, verdict, 20, INK, "start"))
+    marks += [dot(x, 300, 8) for x in (600, 640, 752)]
+    marks += [path("M592 322 H700", INK, width=4), words(650, 348, "critical difference", 20)]
+    return frame(marks, 370)
 
 
 def zero_shot() -> str:
@@ -337,6 +370,7 @@ SCHEMATICS: dict[str, Callable[[], str]] = {
     "11_zero_shot": zero_shot,
     "14_comparison": comparison,
     "15_thresholds": threshold_by_rank,
+    "16_comparing_methods": three_intervals,
     "20_patchcore": patchcore,
     "21_anomalydino": anomalydino,
     "22_sweep": sweep,

@@ -24,9 +24,7 @@ LARGEST = 1_000_000  # bytes
 LONGEST_CELL = 20  # lines of code, in solutions, where no reading budget holds
 # Chapters that are still longer than an hour; each leaves this list when it is cut.
 LONGER = {
-    "14_total_performance",
     "20_patchcore",
-    "22_shot_sweep",
 }
 FEWEST_EXERCISES = 4
 HEAD = ("**Goals.**", "**Read before:**", "**Cost:**")
