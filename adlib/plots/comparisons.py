@@ -150,7 +150,7 @@ def effects(frame: pd.DataFrame, *, title: str = "") -> Figure:
     hollow.
 
     frame: columns panel, label, change, low, high, in one unit (points); one row per panel and label, labels in the
-        order from top to bottom. NaN in low and high: no interval; a missing row: not run.
+        order from top to bottom. NaN in low and high: no interval; NaN in change, too, or a missing row: not run.
     title: over the chart.
     Raises InputError where a column is missing or there is no row.
     """
@@ -176,14 +176,15 @@ def effects(frame: pd.DataFrame, *, title: str = "") -> Figure:
 
 
 def _verdicts(rows: pd.DataFrame) -> dict[str, tuple[pd.Series, dict[str, str]]]:
-    """{what the interval says: (which rows, their look)}."""
-    better, worse, none = rows["low"] > 0, rows["high"] < 0, rows["low"].isna()
-    return {
+    """{what the interval says: (which rows, their look)}, without what no interval says."""
+    better, worse, none = rows["low"] > 0, rows["high"] < 0, rows["low"].isna() & rows["change"].notna()
+    looks = {
         "better, beyond chance": (better, {"color": GOOD, "marker": "o"}),
         "worse, beyond chance": (worse, {"color": DEFECTIVE, "marker": "s"}),
-        "within chance": (~(better | worse | none), {"color": FAINT, "marker": "D"}),
+        "within chance": ((rows["low"] <= 0) & (rows["high"] >= 0), {"color": FAINT, "marker": "D"}),
         "no interval": (none, {"color": FAINT, "marker": "o", "markerfacecolor": "white"}),
     }
+    return {name: (mine, look) for name, (mine, look) in looks.items() if mine.any()}
 
 
 def _decimals(values: pd.Series) -> int:
