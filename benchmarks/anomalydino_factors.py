@@ -88,7 +88,7 @@ STUDIES = {
             SALIENCY: [
                 *DEPTHS,
                 (UPRIGHT, (0, *FEW)),
-                (TURNED, (1,)),
+                (TURNED, (1, 4)),
                 (UPRIGHT | MASKED, (1,)),
                 (UPRIGHT | FINE, (1,)),
             ],
@@ -99,7 +99,7 @@ STUDIES = {
         "slice",
         {
             "efficientnet_lite0": [(UPRIGHT, FEW), (TURNED, FEW)],
-            SALIENCY: [(UPRIGHT, (1, 4, 16)), (TURNED, (1,)), (UPRIGHT | MASKED, (1,)), (UPRIGHT | FINE, (1,))],
+            SALIENCY: [(UPRIGHT, FEW), (TURNED, (1, 4)), (UPRIGHT | MASKED, (1,)), (UPRIGHT | FINE, (1,))],
         },
     ),
     "tire": Study(

@@ -58,7 +58,7 @@ CHAPTERS = (
     Chapter("22", "shot sweep", "PatchCore, AnomalyDINO", "how many good images a detector needs"),
     Chapter("23", "your own images", "PatchCore, AnomalyDINO", "from a folder of weld radiographs to decisions"),
     Chapter("24", "published tables", "PatchCore, AnomalyDINO", "planned"),
-    Chapter("25", "broken promises", "thresholds by group", "planned"),
+    Chapter("25", "broken promises", "thresholds by group", "what a new film or camera does to a threshold"),
 )
 
 

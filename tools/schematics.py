@@ -2,17 +2,15 @@
 
     python -m tools.refresh schematics      writes them to notebooks/schematics/
 
-Two rows: above, what happens once with good images; below, what happens to every image. Words are at least 20 units of
-a width of 800, so that they can be read at half width.
+Words are at least 20 units of a width of 800, so that they can be read at half width.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from adlib.files import atomic_write
 from adlib.plots.style import DEFECTIVE, FAINT, GOOD, INK
 from tools.glyphs import (
-    HOT,
     SIZE,
     bank,
     bell,
@@ -33,51 +31,8 @@ from tools.glyphs import (
     texture,
     unet,
 )
-from tools.marks import PALE, WIDTH, Mark, arrow, box, dot, frame, lines, path, turned, words
-
-LEARN, JUDGE = 30, 215  # upper edges of the rows
-COLUMNS = (66, 212, 358, 506, 656)  # left edges of the glyphs
-Glyph = Callable[[float, float], list[Mark]]
-
-
-def two_rows(memory: Glyph, memory_words: str, learned: str, judged: str, row: Sequence[str] = ("", "", "")) -> str:
-    """Image, network, patches, what the method remembers, map; memory stands between learning and judging.
-
-    memory: glyph of what is remembered.
-    memory_words: its name, lines separated by '|'.
-    learned: what happens to the good vectors on their way into the memory.
-    judged: how a patch is compared with the memory.
-    row: words below image, network and patches of the lower row.
-    """
-    image, net, patches, middle, result = COLUMNS
-    centre = SIZE / 2
-    between = (LEARN + JUDGE) / 2 + 14
-    marks = rows_of_two()
-    for y, first in ((LEARN, parts(image, LEARN)), (JUDGE, part(image, JUDGE, defect=True))):
-        marks += [*first, *network(net, y), *grid(patches, y, HOT if y == JUDGE else ())]
-        marks += [across(image, net, y), across(net, patches, y)]
-    marks += [*memory(middle, between), box(middle - 8, between - 8, SIZE + 16, SIZE + 16, stroke=FAINT)]
-    marks += lines(middle + centre, between + SIZE + 34, memory_words)
-    marks += lines(middle + centre, between - 20 - 24 * learned.count("|"), learned)
-    marks.append(arrow(patches + SIZE + 6, LEARN + centre, middle - 12, between + 20))
-    marks.append(arrow(patches + SIZE + 6, JUDGE + centre, middle - 12, between + SIZE - 20))
-    marks += [*heat(result, between), arrow(middle + SIZE + 14, between + centre, result - 8, between + centre)]
-    marks += lines(result + centre, between + SIZE + 34, judged)
-    for x, text in zip((image, net, patches), row, strict=True):
-        marks += lines(x + centre, JUDGE + SIZE + 28, text)
-    return frame(marks)
-
-
-def rows_of_two() -> list[Mark]:
-    """The words 'learn' and 'judge' at the left edge."""
-    pairs = ((LEARN, "learn"), (JUDGE, "judge"))
-    return [turned(words(30, y + SIZE / 2, text, 22, FAINT), 30, y + SIZE / 2) for y, text in pairs]
-
-
-def across(left: float, right: float, y: float) -> Mark:
-    """An arrow from one glyph of a row to the next."""
-    return arrow(left + SIZE + 10, y + SIZE / 2, right - 8, y + SIZE / 2)
-
+from tools.layouts import COLUMNS, JUDGE, LEARN, Glyph, across, beside, steps, two_rows
+from tools.marks import PALE, Mark, arrow, box, dot, frame, lines, path, turned, words
 
 PLAIN_ROW = ("image", "network,|frozen", "one vector|a patch")
 
@@ -130,23 +85,6 @@ def flow() -> str:
         "map: how|unlikely",
         PLAIN_ROW,
     )
-
-
-def beside(upper: str, lower: str, sign: str, judged: str) -> str:
-    """Two networks on one image, and the difference of what they give; only the lower one learns."""
-    image, net, patches, middle, result = COLUMNS
-    centre, between = SIZE / 2, (LEARN + JUDGE) / 2 + 4
-    marks = [*part(image, between, defect=True), *lines(image + centre, between + SIZE + 28, "image")]
-    for y, fill, name in ((LEARN, PALE, upper), (JUDGE, "#CFE3F1", lower)):
-        marks += [*network(net, y, fill), *lines(net + centre, y + SIZE + 26, name)]
-        marks += [*grid(patches, y, HOT if y == LEARN else ()), across(net, patches, y)]
-        marks.append(arrow(image + SIZE + 10, between + centre, net - 6, y + centre))
-        marks.append(arrow(patches + SIZE + 8, y + centre, middle + 16, between + centre + (-12 if y == LEARN else 12)))
-    marks += [dot(middle + centre, between + centre, 26, "#FFFFFF", INK), minus(middle + centre, between + centre)]
-    marks += lines(middle + centre + 12, between + SIZE + 34, sign)
-    marks += [*heat(result, between), arrow(middle + centre + 32, between + centre, result - 8, between + centre)]
-    marks += lines(result + centre, between + SIZE + 34, judged)
-    return frame(marks)
 
 
 def teacher_student() -> str:
@@ -214,24 +152,6 @@ def anomaly_synthesis() -> str:
         marks += lines(x + centre, y + SIZE + 28, text)
     marks.append(words(450, 340, "trained until: repaired = good, map = mask", 22, FAINT))
     return frame(marks, 380)
-
-
-def steps(first: Sequence[tuple[Glyph | str, str]], height: int = 190) -> str:
-    """A row of steps: a glyph, or words in a box, and lines below it, joined by arrows."""
-    gap = (WIDTH - 100 - SIZE) / (len(first) - 1)
-    marks: list[Mark] = []
-    for number, (glyph, below) in enumerate(first):
-        x, y = 50 + gap * number, 24
-        if isinstance(glyph, str):
-            inside = glyph.split("|")
-            marks.append(box(x - 8, y, SIZE + 16, SIZE, PALE))
-            marks += lines(x + SIZE / 2, y + SIZE / 2 + 7 - 12 * (len(inside) - 1), glyph)
-        else:
-            marks += glyph(x, y)
-        marks += lines(x + SIZE / 2, y + SIZE + 28, below)
-        if number:
-            marks.append(arrow(x - gap + SIZE + 14, y + SIZE / 2, x - 14, y + SIZE / 2))
-    return frame(marks, height)
 
 
 def patchcore() -> str:
@@ -331,6 +251,30 @@ def own_images() -> str:
     )
 
 
+def broken_promises() -> str:
+    """Known films and a new one: a threshold from tiles of the films that taught, and one from films held out whole."""
+    mixed = ((1, 0, 1, 1, 0), (0, 1, 1, 0, 1), (1, 1, 0, 1, 0))
+    whole = ((1,) * 5, (1,) * 5, (0,) * 5)
+    marks: list[Mark] = []
+    for y, name, films, verdict in (
+        (26, "tiles", mixed, "threshold|too low"),
+        (196, "films", whole, "threshold|is fair"),
+    ):
+        marks.append(turned(words(30, y + 54, name, 22, FAINT), 30, y + 54))
+        for row, taught in enumerate(films):
+            for column, learned in enumerate(taught):
+                marks.append(box(60 + 40 * column, y + 38 * row, 36, 30, GOOD if learned else "#FFFFFF", GOOD))
+        marks += [arrow(274, y + 53, 330, y + 53), *lines(400, y + 48, verdict), arrow(472, y + 53, 528, y + 53)]
+        marks += [box(542 + 40 * column, y + 38, 36, 30, PALE, INK) for column in range(5)]
+        marks.append(words(640, y + 96, "a new film"))
+    marks.append(words(640, 46, "many false alarms", 22, DEFECTIVE))
+    marks.append(words(640, 216, "few, on average", 22, GOOD))
+    marks += [box(60, 334, 24, 20, GOOD, GOOD), words(94, 352, "learned from", anchor="start")]
+    marks += [box(250, 334, 24, 20, "#FFFFFF", GOOD), words(284, 352, "sets the threshold", anchor="start")]
+    marks.append(words(490, 352, "(films: each in turn)", anchor="start"))
+    return frame(marks, 370)
+
+
 def comparison() -> str:
     """One protocol, many methods and data sets, ranks."""
     return steps(
@@ -397,6 +341,7 @@ SCHEMATICS: dict[str, Callable[[], str]] = {
     "21_anomalydino": anomalydino,
     "22_sweep": sweep,
     "23_own_images": own_images,
+    "25_broken_promises": broken_promises,
 }
 
 

@@ -1,9 +1,11 @@
-"""Is one method better than another? On one test set by a paired bootstrap, over several by ranks (chapter 14).
+"""Is one method better than another? By images, by draws, and over data sets by ranks (chapter 16).
 
 The paired bootstrap resamples images and scores both methods on the same resample, so that what makes an image easy or
-hard for both cancels (Efron & Tibshirani, *An Introduction to the Bootstrap*, 1993). Over data sets: Friedman's test on
-ranks and Nemenyi's critical difference, as Demšar, "Statistical comparisons of classifiers over multiple data sets",
-JMLR 7 (2006), recommends; the sign test where two methods are compared. Higher values are better throughout.
+hard for both cancels (Efron & Tibshirani, *An Introduction to the Bootstrap*, 1993); DeLong's interval needs no
+resamples (DeLong, DeLong & Clarke-Pearson, Biometrics 44, 1988). Over draws of shots or seeds: the paired t interval.
+Over data sets: Friedman's test on ranks and Nemenyi's critical difference, as Demšar, "Statistical comparisons of
+classifiers over multiple data sets", JMLR 7 (2006), recommends; the sign test where two methods are compared. Higher
+values are better throughout.
 """
 
 from collections.abc import Sequence
@@ -21,8 +23,8 @@ from adlib.evaluation.thresholds import finite_scores
 class Difference:
     """First minus second.
 
-    value: the difference on the original images.
-    low, high: the ends of its bootstrap interval.
+    value: the difference on the original images, or its mean over draws.
+    low, high: the ends of its interval.
     """
 
     value: float
@@ -86,15 +88,46 @@ def auroc_difference(
     seed: of the resampling.
     Raises InputError as `win_matrix` does, and for a level outside (0, 1) or fewer than 1 draw.
     """
-    wins = [
-        np.mean([win_matrix(labels, run) for run in np.atleast_2d(np.asarray(scores, dtype=float))], axis=0)
-        for scores in (first, second)
-    ]
-    difference = wins[0] - wins[1]  # (defective, good)
+    difference = _mean_wins(labels, first) - _mean_wins(labels, second)  # (defective, good)
     rng = _checked_generator(level, draws, seed)
     defective, good = (_resample_counts(rng, draws, count) for count in difference.shape)
     values = np.einsum("rd,dg,rg->r", defective, difference, good, optimize=True) / difference.size
     return _interval(difference.mean(), values, level)
+
+
+def delong_difference(labels: ArrayLike, first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Difference:
+    """AUROC of the first method minus that of the second on the same images, with DeLong's interval.
+
+    It resamples nothing: the difference is a mean over pairs of images, so its variance is estimated from the means of
+    the rows and of the columns of the table of differences. Symmetric, so it can reach beyond 1 near perfect AUROCs.
+
+    labels: (N,) 0 good, 1 defective, at least two of each.
+    first, second: scores (N,), or (runs, N), as for `auroc_difference`.
+    level: of the interval, in (0, 1).
+    Raises InputError as `win_matrix` does, for fewer than two images of a kind and for a level outside (0, 1).
+    """
+    difference = _mean_wins(labels, first) - _mean_wins(labels, second)  # (defective, good)
+    if min(difference.shape) < 2:
+        raise InputError(f"DeLong's interval needs two good and two defective images, not {difference.shape[::-1]}.")
+    _check_level(level)
+    variance = sum(difference.mean(axis=1 - kind).var(ddof=1) / difference.shape[kind] for kind in (0, 1))
+    return _symmetric(difference.mean(), np.sqrt(variance), stats.norm.ppf((1 + level) / 2))
+
+
+def draws_difference(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Difference:
+    """Mean over draws of the first setting minus that of the second, with the paired t interval.
+
+    first, second: (n,) finite values, n >= 2, one per draw of shots or seeds; equal places are the same draw.
+    level: of the interval, in (0, 1).
+    Raises InputError where the lengths differ or are below 2, and for a level outside (0, 1).
+    """
+    first, second = finite_scores(first), finite_scores(second)
+    if first.ndim != 1 or first.shape != second.shape or len(first) < 2:
+        raise InputError(f"values {first.shape} and {second.shape} cannot be paired; give two or more draws of both.")
+    _check_level(level)
+    gaps = first.astype(float) - second
+    t = stats.t.ppf((1 + level) / 2, len(gaps) - 1)
+    return _symmetric(gaps.mean(), gaps.std(ddof=1) / np.sqrt(len(gaps)), t)
 
 
 def mean_difference(
@@ -221,6 +254,21 @@ def complete_block(present: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         else:
             rows = np.delete(rows, len(rows) - 1 - row_gaps[::-1].argmax())
     return (rows, columns) if len(rows) and len(columns) else (rows[:0], columns[:0])
+
+
+def _mean_wins(labels: ArrayLike, scores: ArrayLike) -> np.ndarray:
+    """(defective, good): the mean of the win matrices of all runs of a method."""
+    runs = np.atleast_2d(np.asarray(scores, dtype=float))
+    return np.mean([win_matrix(labels, run) for run in runs], axis=0)
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise InputError(f"level must be between 0 and 1, not {level}.")
+
+
+def _symmetric(value: float, error: float, factor: float) -> Difference:
+    return Difference(float(value), float(value - factor * error), float(value + factor * error))
 
 
 def _checked_generator(level: float, draws: int, seed: int) -> np.random.Generator:

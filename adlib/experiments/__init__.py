@@ -7,8 +7,8 @@ from adlib.experiments.notebook import check_parameters, json_parameter
 from adlib.experiments.planning import Machine, build, plan
 from adlib.experiments.presets import DEEP_LAYERS, method_options
 from adlib.experiments.protocol import Protocol
-from adlib.experiments.repository import committed_results, repository_file, stored_results
-from adlib.experiments.store import Result, ResultStore, as_frame, with_same_seeds
+from adlib.experiments.repository import committed_results, repository_file, stored_localisation, stored_results
+from adlib.experiments.store import Result, ResultStore, as_frame, scores_by_method, with_same_seeds
 from adlib.experiments.sweep import Sweep, run_sweep
 
 __all__ = [
@@ -31,6 +31,8 @@ __all__ = [
     "repository_file",
     "run",
     "run_sweep",
+    "scores_by_method",
+    "stored_localisation",
     "stored_results",
     "with_same_seeds",
 ]

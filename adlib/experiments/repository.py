@@ -6,6 +6,8 @@ The package's wheel holds no results, so a chapter needs a copy of the repositor
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
+
 import adlib
 from adlib.errors import InputError
 from adlib.experiments.store import Result, ResultStore
@@ -42,6 +44,21 @@ def stored_results(folder: str | Path) -> list[Result]:
     if not found:
         raise InputError(f"There are no results in {folder}; give a folder of results, such as runs/elpv/results.")
     return found
+
+
+def stored_localisation(folder: str | Path) -> pd.DataFrame:
+    """Pixel AUROC within each defective image, from the tables of benchmarks/localisation.py below a folder.
+
+    folder: looked through for DATASET/localisation/CATEGORY.csv.
+    Returns columns image, method, seed, protocol (the hash of the run), category and auroc, one row per image and run.
+    Raises InputError where there is no such table.
+    """
+    tables = {path.stem: path for path in sorted(Path(folder).glob("*/localisation/*.csv"))}
+    if not tables:
+        raise InputError(f"There are no tables of localisation below {folder}; give the folder results.")
+    found = {name: pd.read_csv(path, header=[0, 1, 2], index_col=0) for name, path in tables.items()}
+    rows = pd.concat({name: table.stack([0, 1, 2], future_stack=True).dropna() for name, table in found.items()})
+    return rows.rename_axis(["category", "image", "method", "seed", "protocol"]).reset_index(name="auroc")
 
 
 def _roots() -> Iterator[Path]:

@@ -192,6 +192,21 @@ def with_same_seeds(results: Iterable[Result]) -> list[Result]:
     return [r for r, c in zip(results, categories, strict=True) if methods[c][r.protocol.seed] == most[c]]
 
 
+def scores_by_method(results: Iterable[Result]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Labels (N,) of the test images, and method -> image scores (runs, N), runs and methods in the order given.
+
+    results: of one test set. Raises InputError where there is none or their test images differ.
+    """
+    results = list(results)
+    images = [result.scores[["image", "label"]].to_numpy().tolist() for result in results]
+    if not results or images != images[:1] * len(images):
+        raise InputError("Methods are compared on the same test images; choose results of one data set and split.")
+    found: dict[str, list[np.ndarray]] = {}
+    for result in results:
+        found.setdefault(result.protocol.method, []).append(result.scores["score"].to_numpy())
+    return results[0].scores["label"].to_numpy(), {method: np.stack(runs) for method, runs in found.items()}
+
+
 def _flat(result: Result) -> dict[str, Any]:
     protocol = result.protocol.as_dict() | {"content_digest": result.content_digest}
     options = {f"option.{name}": str(value) for name, value in protocol.pop("options").items()}

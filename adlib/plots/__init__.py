@@ -15,7 +15,7 @@ from adlib.plots.plane import coverings, panels, points
 from adlib.plots.repeats import repeats
 from adlib.plots.scores import roc_and_pr, score_histogram, threshold_stops
 from adlib.plots.seeds import over_seeds
-from adlib.plots.standings import rank_diagram, score_grid
+from adlib.plots.standings import accuracy_against_cost, rank_diagram, score_grid
 from adlib.plots.style import DEFECTIVE, GOOD, PALETTE, chinese_font, use_style
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "GOOD",
     "Limits",
     "PALETTE",
+    "accuracy_against_cost",
     "browse",
     "changes",
     "chinese_font",

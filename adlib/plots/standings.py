@@ -1,4 +1,4 @@
-"""Many methods on many data sets: a grid of values, and average ranks with a critical difference (chapter 14)."""
+"""Many methods: a grid of values, average ranks with a critical difference, accuracy against cost (chapter 14)."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,20 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from adlib.errors import InputError
-from adlib.plots.figure import new_figure, tidy
-from adlib.plots.style import FAINT, FONT_SIZE, GOOD, INK, shorten, showable, styled
+from adlib.plots.curves import need_columns
+from adlib.plots.figure import legend_below, new_figure, plain_log, tidy
+from adlib.plots.style import (
+    FAINT,
+    FONT_SIZE,
+    GOOD,
+    INK,
+    WIDTH,
+    series_look,
+    shorten,
+    showable,
+    styled,
+    text_width,
+)
 
 _PALE_TO_BLUE = LinearSegmentedColormap.from_list("pale to blue", ["#FFFFFF", "#8FC1E3"])
 _GAP = "#F0F0F0"
@@ -103,3 +115,58 @@ def rank_diagram(
     ax.set_ylim(len(means) - 0.4, -2.1)
     ax.set_xlim(0.5, max(len(means), 1 + difference) + 0.5)
     return figure
+
+
+@styled
+def accuracy_against_cost(
+    frame: pd.DataFrame, cost: str, accuracy: str, *, by: str, x_label: str, y_label: str, title: str = ""
+) -> Figure:
+    """One named point per method, cost on a logarithmic axis; a dashed line joins those that nothing beats in both.
+
+    frame: methods as index. A method without a cost or an accuracy is left out.
+    cost: column of positive costs, lower is better.
+    accuracy: column, higher is better.
+    by: column of groups, which differ in colour and marker.
+    x_label, y_label: of the axes.
+    title: over the chart.
+    Raises InputError where a column is missing or no method has both values.
+    """
+    need_columns(frame, [cost, accuracy, by])
+    measured = frame.dropna(subset=[cost, accuracy]).sort_values([cost, accuracy], ascending=[True, False])
+    if measured.empty:
+        raise InputError("there is nothing to plot; pass at least one method with a cost and an accuracy.")
+    figure, axes = new_figure(WIDTH, 5.0)
+    ax = axes[0, 0]
+    for number, group in enumerate(dict.fromkeys(frame[by])):
+        of_group = measured[measured[by] == group]
+        look = series_look(number) | {"linestyle": "none", "markersize": 8, "label": showable(group)}
+        ax.plot(of_group[cost], of_group[accuracy], **look)
+    unbeaten = measured[measured[accuracy] > measured[accuracy].cummax().shift(fill_value=-np.inf)]
+    look = {"color": FAINT, "linewidth": 1.2, "zorder": 1, "label": "nothing is cheaper and better"}
+    ax.plot(unbeaten[cost], unbeaten[accuracy], "--", **look)
+    tidy(ax, title=title, x_label=x_label, y_label=y_label)
+    plain_log(ax, "x")
+    ax.margins(x=0.12, y=0.1)
+    legend_below(figure, axes)
+    _name_points(figure, measured[[cost, accuracy]])
+    return figure
+
+
+def _name_points(figure: Figure, places: pd.DataFrame) -> None:
+    """Write each index name next to its point, at the first of eight sides that is free of others."""
+    figure.draw_without_rendering()  # the transform to pixels is known only after the layout
+    ax, scale = figure.axes[0], figure.dpi / 72
+    centres = ax.transData.transform(places.to_numpy(float))
+    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in centres]
+    for name, place, (x, y) in zip(places.index, places.to_numpy(float), centres, strict=True):
+        half, options = 0.32 * FONT_SIZE * scale * text_width(str(name)), []
+        for across, up in [(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)]:
+            middle = x + across * (half + 9), y + up * (14 if across == 0 else 9)
+            box = (middle[0] - half, middle[1] - 7, middle[0] + half, middle[1] + 7)
+            hits = sum(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken)
+            options.append((hits, len(options), middle, box))
+        _, _, middle, box = min(options)
+        taken.append(box)
+        offset = ((middle[0] - x) / scale, (middle[1] - y) / scale)
+        look = {"ha": "center", "va": "center", "fontsize": FONT_SIZE - 1, "textcoords": "offset points"}
+        ax.annotate(showable(str(name)), place, xytext=offset, **look)

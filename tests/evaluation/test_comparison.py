@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from adlib.errors import InputError
@@ -9,6 +10,8 @@ from adlib.evaluation.comparison import (
     auroc_difference,
     complete_block,
     critical_difference,
+    delong_difference,
+    draws_difference,
     friedman,
     groups,
     mean_difference,
@@ -201,6 +204,49 @@ def test_pairing_narrows_the_interval():
     assert paired.high - paired.low < 0.4 * (unpaired.high - unpaired.low)
 
 
+def plain_delong(labels, first, second):
+    """DeLong, DeLong & Clarke-Pearson (1988): components of both AUROCs, image by image, and S10/m + S01/n."""
+    components = []
+    for scores in (first, second):
+        bad, good = scores[labels == 1], scores[labels == 0]
+        win = [[1.0 if x > y else 0.5 if x == y else 0.0 for y in good] for x in bad]
+        components.append(
+            ([sum(row) / len(good) for row in win], [sum(column) / len(bad) for column in zip(*win, strict=True)])
+        )
+    ten, one = (np.cov([pair[kind] for pair in components]) for kind in (0, 1))
+    covariance = ten / (labels == 1).sum() + one / (labels == 0).sum()
+    value = np.mean(components[0][0]) - np.mean(components[1][0])
+    error = np.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
+    return value, value - 1.959964 * error, value + 1.959964 * error
+
+
+def test_delong_is_its_plain_statement():
+    labels, first = some_scores(0)
+    second = np.round(first + np.random.default_rng(5).normal(size=len(first)), 1)
+    found = delong_difference(labels, first, second)
+    assert (found.value, found.low, found.high) == pytest.approx(plain_delong(labels, first, second))
+    alone = delong_difference(labels, np.stack([first, first]), second, level=0.8)
+    assert alone.value == found.value and alone.high - alone.low < found.high - found.low
+    assert delong_difference(labels, first, 2 * first).sign == 0
+
+
+def test_delong_and_the_bootstrap_agree():
+    labels, first = some_scores(0, 200, 150, digits=9)
+    second = first + np.random.default_rng(1).normal(size=350)
+    found, drawn = delong_difference(labels, first, second), auroc_difference(labels, first, second)
+    assert (found.low, found.high) == pytest.approx((drawn.low, drawn.high), abs=0.006)
+
+
+def test_over_draws_it_is_the_textbook_t_interval():
+    """Three draws: 4.303 standard errors to each side."""
+    found = draws_difference([0.90, 0.93, 0.96], [0.89, 0.90, 0.91])
+    assert (found.value, found.low, found.high) == pytest.approx((0.03, 0.03 - 0.04968, 0.03 + 0.04968), abs=1e-4)
+    assert draws_difference([2.0, 3.0], [1.0, 2.0]).sign == 1  # two equal gaps: no spread
+    reference = stats.ttest_rel([1.0, 4.0, 2.0, 7.0], [0.0, 1.0, 3.0, 3.0]).confidence_interval(0.9)
+    narrow = draws_difference([1.0, 4.0, 2.0, 7.0], [0.0, 1.0, 3.0, 3.0], level=0.9)
+    assert (narrow.low, narrow.high) == pytest.approx(tuple(reference))
+
+
 def test_mean_difference_is_that_of_drawn_images():
     rng = np.random.default_rng(0)
     first, second = rng.random(30), rng.random(30)
@@ -220,6 +266,11 @@ def test_mean_difference_is_that_of_drawn_images():
         (lambda: auroc_difference([0, 1], [1, np.nan], [1, 2]), "NaN"),
         (lambda: auroc_difference([0, 1], [1, 2], [1, 2], level=1), "level must be"),
         (lambda: auroc_difference([0, 1], [1, 2], [1, 2], draws=0), "draws at least 1"),
+        (lambda: delong_difference([0, 1, 1], [1, 2, 3], [1, 2, 3]), "two good and two defective"),
+        (lambda: delong_difference([0, 0, 1, 1], [1, 2, 3, 4], [1, 2, 3, 4], level=1), "level must be"),
+        (lambda: draws_difference([1], [1]), "two or more draws"),
+        (lambda: draws_difference([1, 2], [1, 2, 3]), "cannot be paired"),
+        (lambda: draws_difference([1, 2], [1, 2], level=0), "level must be"),
         (lambda: mean_difference([], []), "cannot be paired"),
         (lambda: mean_difference([1, 2], [1]), "cannot be paired"),
         (lambda: ranks([[1, np.nan]]), "without gaps"),

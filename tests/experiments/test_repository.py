@@ -6,7 +6,7 @@ import pytest
 
 from adlib.errors import InputError
 from adlib.experiments import repository
-from adlib.experiments.repository import committed_results, repository_file, stored_results
+from adlib.experiments.repository import committed_results, repository_file, stored_localisation, stored_results
 from adlib.experiments.store import ResultStore
 from helpers.made_up_results import EXACT, result
 from helpers.places import ROOT
@@ -59,3 +59,14 @@ def test_a_folder_without_results_is_refused(alone):
             stored_results(folder)
     ResultStore(alone / "mine").put(result(**EXACT))
     assert len(stored_results(alone / "mine")) == 1
+
+
+def test_tables_of_localisation_become_one_row_per_image_and_run(tmp_path):
+    (tmp_path / "toy/localisation").mkdir(parents=True)
+    table = "method,padim,spade\nseed,0,1\nprotocol,aa,bb\nimage,,\none.png,0.9,\ntwo.png,0.8,0.7\n"
+    (tmp_path / "toy/localisation/nut.csv").write_text(table, encoding="utf-8")
+    rows = stored_localisation(tmp_path).set_index(["method", "image"])
+    assert rows["auroc"].to_dict() == {("padim", "one.png"): 0.9, ("padim", "two.png"): 0.8, ("spade", "two.png"): 0.7}
+    assert set(rows["category"]) == {"nut"} and rows.loc["spade", "protocol"].tolist() == ["bb"]
+    with pytest.raises(InputError, match="localisation"):
+        stored_localisation(tmp_path / "toy")

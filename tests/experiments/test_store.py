@@ -8,7 +8,7 @@ import pytest
 
 from adlib.errors import InputError
 from adlib.experiments.packs import pack_folder
-from adlib.experiments.store import ResultStore, with_same_seeds
+from adlib.experiments.store import ResultStore, scores_by_method, with_same_seeds
 
 
 def test_what_is_stored_comes_back(protocol, done):
@@ -74,3 +74,19 @@ def test_methods_are_compared_over_the_same_seeds(done):
     assert kept[:3] == [("a", "patchcore", 1), ("a", "spade", 1), ("a", "vae", 1)]
     assert kept[3:] == [(part, method, 0) for part in "bc" for method in ("patchcore", "spade")]
     assert with_same_seeds(results[3:4])[0] is results[3] and with_same_seeds([]) == []
+
+
+def test_scores_of_one_test_set_by_method(done):
+    result, _ = done
+    cells = [("patchcore", 0), ("spade", 0), ("patchcore", 1)]
+    runs = [replace(result, protocol=replace(result.protocol, method=m, seed=s, options={})) for m, s in cells]
+    labels, scores = scores_by_method(runs)
+    assert labels.tolist() == result.scores["label"].tolist()
+    assert {method: stack.shape for method, stack in scores.items()} == {
+        "patchcore": (2, len(labels)),
+        "spade": (1, len(labels)),
+    }
+    assert scores["spade"][0].tolist() == result.scores["score"].tolist()
+    for wrong in ([], [result, replace(result, scores=result.scores[::-1])]):
+        with pytest.raises(InputError, match="same test images"):
+            scores_by_method(wrong)

@@ -60,3 +60,32 @@ def test_ranks_with_gaps_are_refused():
     for ranks in (pd.DataFrame(), pd.DataFrame({"a": [1, np.nan]})):
         with pytest.raises(InputError, match="leave out"):
             plots.rank_diagram(ranks, 1.0, [])
+
+
+def some_costs():
+    columns = {"ms": [5.0, 10.0, 20.0, np.nan], "auroc": [0.7, 0.6, 0.9, 0.8], "family": ["one", "two", "one", "two"]}
+    return pd.DataFrame(columns, index=["quick", "beaten", "best", "no cost"])
+
+
+def test_every_method_with_both_values_is_named_and_the_unbeaten_are_joined():
+    figure = plots.accuracy_against_cost(some_costs(), "ms", "auroc", by="family", x_label="ms", y_label="AUROC")
+    ax = figure.axes[0]
+    assert texts(figure) == ["quick", "beaten", "best"] and ax.get_xscale() == "log"
+    (front,) = [line for line in ax.lines if line.get_linestyle() == "--"]
+    assert front.get_xydata().tolist() == [[5.0, 0.7], [20.0, 0.9]]
+
+
+def test_names_of_near_points_do_not_touch():
+    crowd = pd.DataFrame(
+        {"ms": np.linspace(20, 24, 5), "auroc": 0.9, "family": "one"}, index=[f"m{i}" for i in range(5)]
+    )
+    figure = plots.accuracy_against_cost(crowd, "ms", "auroc", by="family", x_label="ms", y_label="AUROC")
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_nothing_to_plot_against_cost_is_refused():
+    for frame in (some_costs().drop(columns="ms"), some_costs().loc[["no cost"]]):
+        with pytest.raises(InputError):
+            plots.accuracy_against_cost(frame, "ms", "auroc", by="family", x_label="ms", y_label="AUROC")
