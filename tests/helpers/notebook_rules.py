@@ -25,7 +25,6 @@ LONGEST_CELL = 20  # lines of code, in solutions, where no reading budget holds
 # Chapters that are still longer than an hour; each leaves this list when it is cut.
 LONGER = {
     "14_total_performance",
-    "20_patchcore",
     "22_shot_sweep",
     "23_weld_radiographs",
 }
