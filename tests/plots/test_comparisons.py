@@ -68,7 +68,9 @@ def test_effects_put_a_label_on_one_row_in_all_panels_and_leave_out_what_was_not
 
 
 def test_effects_leave_out_a_change_that_is_not_there_and_keep_its_row():
-    frame = pd.DataFrame({"panel": "tiles", "label": ["a", "b"], "change": [np.nan, 2.0], "low": np.nan, "high": np.nan})
+    frame = pd.DataFrame(
+        {"panel": "tiles", "label": ["a", "b"], "change": [np.nan, 2.0], "low": np.nan, "high": np.nan}
+    )
     (ax,) = plots.effects(frame).axes
     hollow = next(line for line in ax.get_lines() if line.get_label() == "no interval")
     assert hollow.get_xydata().tolist() == [[2.0, 0]]
