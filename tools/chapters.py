@@ -51,13 +51,13 @@ CHAPTERS = (
     Chapter("13", "3D", "FPFH, BTF", "planned"),
     Chapter("14", "total performance", "14 methods", "all of them on eight data sets, one protocol"),
     Chapter("15", "thresholds", "conformal", "what a threshold promises, and from how many images"),
-    Chapter("16", "comparing methods", "bootstrap, ranks", "planned"),
+    Chapter("16", "comparing methods", "bootstrap, ranks", "when a difference is beyond chance"),
     Chapter("17", "after PatchCore", "N-pad, subspaces", "planned"),
     Chapter("20", "PatchCore reproduced", "PatchCore", "where paper and code differ, and what it changes"),
     Chapter("21", "AnomalyDINO reproduced", "AnomalyDINO", "what masks, rotations and shots change"),
     Chapter("22", "shot sweep", "PatchCore, AnomalyDINO", "how many good images a detector needs"),
     Chapter("23", "your own images", "PatchCore, AnomalyDINO", "from a folder of weld radiographs to decisions"),
-    Chapter("24", "published tables", "PatchCore, AnomalyDINO", "planned"),
+    Chapter("24", "published tables", "PatchCore, AnomalyDINO", "which published numbers may be compared"),
     Chapter("25", "broken promises", "thresholds by group", "what a new film or camera does to a threshold"),
 )
 

@@ -239,7 +239,7 @@ def sweep() -> str:
         [
             ("4, 32, 256|shots", "parameters"),
             ("note-|book", "papermill"),
-            ("result|files", "one a run"),
+            ("result|files", "of each run"),
             ("mean,|spread", "over seeds"),
             (learning_curve, "curve"),
         ]
@@ -258,6 +258,28 @@ def own_images() -> str:
         ],
         210,
     )
+
+
+def published_tables() -> str:
+    """The passports of two published numbers, line by line: which words must be equal, and which may differ."""
+    passports = (
+        ("PatchCore 84.1", ("MVTec AD, 15", "1 good image", "image AUROC", "WideResNet", "bank: 25%")),
+        ("AnomalyDINO 96.5", ("MVTec AD, 15", "1 good image", "image AUROC", "DINOv2 ViT-S", "all patches")),
+    )
+    marks: list[Mark] = []
+    for x, (name, rows) in zip((88, 362), passports, strict=True):
+        marks += [box(x, 12, 212, 282, "#FFFFFF", FAINT), words(x + 106, 42, name)]
+        marks += [words(x + 106, 90 + 44 * row, text) for row, text in enumerate(rows)]
+    for row, name in enumerate(("data", "shots", "metric", "network", "settings")):
+        y, equal = 90 + 44 * row, row < 3
+        marks.append(words(82, y, name, 20, FAINT, "end"))
+        marks.append(words(331, y, "=" if equal else "\N{NOT EQUAL TO}", 28, GOOD if equal else DEFECTIVE))
+    marks += [path("M578 68 h10 v116 h-10", GOOD), words(594, 122, "must be equal,", 22, GOOD, "start")]
+    marks += [words(594, 148, "or do not compare", 22, GOOD, "start")]
+    marks += [path("M578 200 h10 v72 h-10", DEFECTIVE), words(594, 232, "may differ,", 22, DEFECTIVE, "start")]
+    marks += [words(594, 258, "if you name it", 22, DEFECTIVE, "start")]
+    marks.append(words(400, 328, "verdict: two systems are compared, not two methods"))
+    return frame(marks, 350)
 
 
 def broken_promises() -> str:
@@ -285,16 +307,49 @@ def broken_promises() -> str:
 
 
 def comparison() -> str:
-    """One protocol, many methods and data sets, ranks."""
-    return steps(
-        [
-            ("one|protocol", "same images"),
-            ("many|methods", "three seeds"),
-            ("8 data|sets", "scores kept"),
-            ("paired|draws", "one data set"),
-            ("average|ranks", "all data sets"),
-        ]
+    """What all methods share, the one thing that differs, and the three comparisons."""
+    shared = ("images to learn from", "images to judge", "backbone, image size", "training budget", "metrics")
+    marks: list[Mark] = [box(24, 60, 250, 246, PALE), words(149, 44, "held equal", 24)]
+    marks += [words(149, 104 + 42 * row, text) for row, text in enumerate(shared)]
+    marks += [box(338, 130, 140, 106, "#CFE3F1", GOOD), words(408, 44, "differs", 24)]
+    marks += [*lines(408, 176, "the method,|14 of them"), arrow(284, 183, 328, 183)]
+    marks.append(words(658, 44, "compared", 24))
+    for y, what, how in (
+        (60, "one data set", "paired resamples"),
+        (146, "eight data sets", "average ranks"),
+        (232, "one machine", "ms, MB, core seconds"),
+    ):
+        marks += [box(540, y, 236, 74, "#FFFFFF", FAINT), *lines(658, y + 32, f"{what}|{how}")]
+        marks.append(arrow(488, 183, 532, y + 37))
+    return frame(marks, 330)
+
+
+def three_intervals() -> str:
+    """What varies (test images, draws of shots or seeds, data sets), and the interval that it asks for."""
+    marks: list[Mark] = [words(24, 30, "what varies", 22, FAINT, "start"), words(410, 30, "interval", 22, FAINT)]
+    marks.append(words(680, 30, "difference", 22, FAINT))
+    rows = (
+        ("test images", ("\u00d7 1", "\u00d7 0", "\u00d7 2", "\u00d7 1"), "paired bootstrap|(or DeLong)"),
+        ("shots or seeds", ("1", "2", "3"), "paired t interval|over the draws"),
+        ("data sets", ("A", "B", "C", "D"), "ranks: Friedman,|Nemenyi"),
     )
+    for number, (name, units, how) in enumerate(rows):
+        y = 94 + 106 * number
+        marks.append(words(24, y - 20, name, 22, INK, "start"))
+        for place, unit in enumerate(units):
+            marks += [box(26 + 54 * place, y - 8, 44, 28, PALE, GOOD), words(48 + 54 * place, y + 13, unit, 20)]
+        marks += [arrow(256, y + 6, 304, y + 6), *lines(410, y, how), arrow(516, y + 6, 564, y + 6)]
+    marks.append(path("M620 62 V252", FAINT, width=3, extra='stroke-dasharray="7 5"'))
+    marks.append(words(620, 56, "0", 22, FAINT))
+    for y, (low, middle, high), verdict in (
+        (94, (646, 692, 738), "beyond chance"),
+        (200, (590, 656, 722), "within chance"),
+    ):
+        marks += [path(f"M{low} {y} H{high}", GOOD, width=4), dot(middle, y, 8)]
+        marks.append(words(634, y + 32, verdict, 20, INK, "start"))
+    marks += [dot(x, 300, 8) for x in (600, 640, 752)]
+    marks += [path("M592 322 H700", INK, width=4), words(650, 348, "critical difference", 20)]
+    return frame(marks, 370)
 
 
 def zero_shot() -> str:
@@ -346,10 +401,12 @@ SCHEMATICS: dict[str, Callable[[], str]] = {
     "11_zero_shot": zero_shot,
     "14_comparison": comparison,
     "15_thresholds": threshold_by_rank,
+    "16_comparing_methods": three_intervals,
     "20_patchcore": patchcore,
     "21_anomalydino": anomalydino,
     "22_sweep": sweep,
     "23_own_images": own_images,
+    "24_published_tables": published_tables,
     "25_broken_promises": broken_promises,
 }
 

@@ -2,7 +2,6 @@
 
 from adlib.evaluation.comparison import (
     auroc_difference,
-    complete_block,
     critical_difference,
     delong_difference,
     draws_difference,
@@ -10,7 +9,6 @@ from adlib.evaluation.comparison import (
     groups,
     mean_difference,
     ranks,
-    sign_test,
 )
 from adlib.evaluation.metrics import (
     IMAGE_METRICS,
@@ -29,7 +27,6 @@ __all__ = [
     "accuracy_at",
     "auroc_difference",
     "bootstrap_interval",
-    "complete_block",
     "conformal_threshold",
     "critical_difference",
     "decide",
@@ -42,6 +39,5 @@ __all__ = [
     "mean_difference",
     "pixel_metrics",
     "ranks",
-    "sign_test",
     "smallest_false_alarm_rate",
 ]

@@ -4,8 +4,7 @@ The paired bootstrap resamples images and scores both methods on the same resamp
 hard for both cancels (Efron & Tibshirani, *An Introduction to the Bootstrap*, 1993); DeLong's interval needs no
 resamples (DeLong, DeLong & Clarke-Pearson, Biometrics 44, 1988). Over draws of shots or seeds: the paired t interval.
 Over data sets: Friedman's test on ranks and Nemenyi's critical difference, as Demšar, "Statistical comparisons of
-classifiers over multiple data sets", JMLR 7 (2006), recommends; the sign test where two methods are compared. Higher
-values are better throughout.
+classifiers over multiple data sets", JMLR 7 (2006), recommends. Higher values are better throughout.
 """
 
 from collections.abc import Sequence
@@ -157,9 +156,7 @@ def ranks(values: ArrayLike) -> np.ndarray:
     """
     values = np.asarray(values, dtype=float)
     if values.ndim != 2 or not np.isfinite(values).all():
-        raise InputError(
-            "Ranks need a table (data sets, methods) without gaps; leave rows or columns out, see `complete_block`."
-        )
+        raise InputError("Ranks need a table (data sets, methods) without gaps; leave rows or columns out.")
     return stats.rankdata(-values, axis=1)
 
 
@@ -218,42 +215,6 @@ def groups(average: Sequence[float], difference: float) -> list[tuple[int, int]]
         if last > first and (not found or last > found[-1][1]):
             found.append((first, last))
     return found
-
-
-def sign_test(first: ArrayLike, second: ArrayLike) -> tuple[int, int, float]:
-    """Two-sided sign test over data sets.
-
-    Ties are left out. With n data sets p cannot fall below 2 ** (1 - n): five are too few for a level of 0.05.
-
-    first, second: (n,) finite values, one per data set.
-    Returns (number of data sets where the first is higher, number where the second is higher, p).
-    Raises InputError where the lengths differ.
-    """
-    first, second = finite_scores(first), finite_scores(second)
-    if first.ndim != 1 or first.shape != second.shape:
-        raise InputError(f"values {first.shape} and {second.shape} cannot be paired; give two values per data set.")
-    wins, losses = int((first > second).sum()), int((first < second).sum())
-    return wins, losses, float(stats.binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
-
-
-def complete_block(present: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns to keep so that no gap is left.
-
-    While there is a gap, the row or column with the largest fraction of gaps is removed; among equals a column before a
-    row, and the last before the first. This need not find the largest block, but it is a simple rule.
-
-    present: (rows, columns) bool, False in gaps.
-    Returns (row numbers, column numbers).
-    """
-    present = np.asarray(present, dtype=bool)
-    rows, columns = np.arange(present.shape[0]), np.arange(present.shape[1])
-    while len(rows) and len(columns) and not (kept := present[np.ix_(rows, columns)]).all():
-        row_gaps, column_gaps = 1 - kept.mean(axis=1), 1 - kept.mean(axis=0)
-        if column_gaps.max() >= row_gaps.max():
-            columns = np.delete(columns, len(columns) - 1 - column_gaps[::-1].argmax())
-        else:
-            rows = np.delete(rows, len(rows) - 1 - row_gaps[::-1].argmax())
-    return (rows, columns) if len(rows) and len(columns) else (rows[:0], columns[:0])
 
 
 def _mean_wins(labels: ArrayLike, scores: ArrayLike) -> np.ndarray:

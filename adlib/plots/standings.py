@@ -169,4 +169,5 @@ def _name_points(figure: Figure, places: pd.DataFrame) -> None:
         taken.append(box)
         offset = ((middle[0] - x) / scale, (middle[1] - y) / scale)
         look = {"ha": "center", "va": "center", "fontsize": FONT_SIZE - 1, "textcoords": "offset points"}
-        ax.annotate(showable(str(name)), place, xytext=offset, **look)
+        clear = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # the dashed line must not cross a name
+        ax.annotate(showable(str(name)), place, xytext=offset, bbox=clear, **look)

@@ -112,7 +112,7 @@ def write_figures(
 
 def _curve(results: Sequence[Result]) -> Figure | None:
     """The learning curve of the image metrics, or, where no run has any, of the pixel metrics."""
-    frame = as_frame(results)
+    frame = titled(results)
     return learning_curves(frame, IMAGE_METRICS) or learning_curves(frame, PIXEL_METRICS)
 
 

@@ -8,7 +8,6 @@ from sklearn.metrics import roc_auc_score
 from adlib.errors import InputError
 from adlib.evaluation.comparison import (
     auroc_difference,
-    complete_block,
     critical_difference,
     delong_difference,
     draws_difference,
@@ -16,7 +15,6 @@ from adlib.evaluation.comparison import (
     groups,
     mean_difference,
     ranks,
-    sign_test,
     win_matrix,
 )
 
@@ -279,36 +277,8 @@ def test_mean_difference_is_that_of_drawn_images():
         (lambda: friedman(np.ones((1, 3))), "2 data sets"),
         (lambda: critical_difference(1, 5), "needs 2 methods"),
         (lambda: critical_difference(3, 5, 1.0), "alpha in"),
-        (lambda: sign_test([1], [1, 2]), "cannot be paired"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_compared_is_said(call, sentence):
     with pytest.raises(InputError, match=sentence):
         call()
-
-
-def test_sign_test():
-    assert sign_test([2, 2, 2, 2, 2, 2], [1, 1, 1, 1, 1, 1]) == (6, 0, pytest.approx(2**-5))
-    assert sign_test([2, 2, 2, 2, 2], [1, 1, 1, 1, 1])[2] > 0.05  # all of five, and still nothing at 0.05
-    assert sign_test([1, 2, 3], [1, 1, 4]) == (1, 1, 1)
-    assert sign_test([1, 1], [1, 1]) == (0, 0, 1) == sign_test([], [])
-
-
-def test_complete_block():
-    known = np.ones((4, 5), dtype=bool)
-    assert [list(part) for part in complete_block(known)] == [[0, 1, 2, 3], [0, 1, 2, 3, 4]]
-    known[2, 1] = False  # a quarter of the column is missing, a fifth of the row
-    assert [list(part) for part in complete_block(known)] == [[0, 1, 2, 3], [0, 2, 3, 4]]
-    known[2] = [False, False, True, True, False]
-    assert [list(part) for part in complete_block(known)] == [[0, 1, 3], [0, 1, 2, 3, 4]]
-    assert [len(part) for part in complete_block(np.zeros((3, 2)))] == [0, 0]
-
-
-@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 10_000))
-def test_a_complete_block_has_no_gap(rows, columns, seed):
-    known = np.random.default_rng(seed).random((rows, columns)) < 0.7
-    kept_rows, kept_columns = complete_block(known)
-    assert known[np.ix_(kept_rows, kept_columns)].all()
-    assert (len(kept_rows) == 0) == (len(kept_columns) == 0)
-    if known.any():
-        assert len(kept_rows)

@@ -24,8 +24,6 @@ LARGEST = 1_000_000  # bytes
 LONGEST_CELL = 20  # lines of code, in solutions, where no reading budget holds
 # Chapters that are still longer than an hour; each leaves this list when it is cut.
 LONGER = {
-    "14_total_performance",
-    "22_shot_sweep",
     "23_weld_radiographs",
 }
 FEWEST_EXERCISES = 4

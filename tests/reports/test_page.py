@@ -13,7 +13,7 @@ from adlib import plots
 from adlib.experiments.execution import run
 from adlib.experiments.planning import plan
 from adlib.experiments.store import ResultStore
-from adlib.reports.page import page_shows, write_figures, write_report
+from adlib.reports.page import _curve, page_shows, write_figures, write_report
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -133,3 +133,8 @@ def test_a_browser_opens_it_without_a_complaint(page, masked_page, tmp_path):
     assert opened(checked)[1] == []
     checked.write_text(re.sub("data:image/png;base64,.{20}", "data:image/png;base64,", text, count=1), encoding="utf-8")
     assert any("broken picture" in line for line in opened(checked)[1])
+
+
+def test_the_curve_says_what_a_method_means(page):
+    (legend,) = _curve(page[1]).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["patchcore (40 patches)"]
