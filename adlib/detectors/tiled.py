@@ -1,4 +1,4 @@
-"""An image of any size, scored whole or in tiles by a fitted detector (chapter 23)."""
+"""An image of any size, scored whole or in tiles by a fitted detector."""
 
 from dataclasses import dataclass
 from itertools import islice

@@ -1,7 +1,7 @@
 """What a model's good images look like, and whether a new image looks different from all of them.
 
 The promise of a threshold holds for images taken under the same conditions. Size, colour, bit depth and brightness are
-what changes with a camera, and can be measured without the detector (chapter 23).
+what changes with a camera, and can be measured without the detector (chapter 25).
 """
 
 import math
