@@ -70,8 +70,8 @@ def beside(upper: str, lower: str, sign: str, judged: str) -> str:
     return frame(marks)
 
 
-def steps(first: Sequence[tuple[Glyph | str, str]], height: int = 190) -> str:
-    """A row of steps: a glyph, or words in a box, and lines below it, joined by arrows."""
+def steps(first: Sequence[tuple[Glyph | str, str]], height: int = 190, more: Sequence[Mark] = ()) -> str:
+    """A row of steps: a glyph, or words in a box, and lines below it, joined by arrows; more: other marks, below it."""
     gap = (WIDTH - 100 - SIZE) / (len(first) - 1)
     marks: list[Mark] = []
     for number, (glyph, below) in enumerate(first):
@@ -85,4 +85,4 @@ def steps(first: Sequence[tuple[Glyph | str, str]], height: int = 190) -> str:
         marks += lines(x + SIZE / 2, y + SIZE + 28, below)
         if number:
             marks.append(arrow(x - gap + SIZE + 14, y + SIZE / 2, x - 14, y + SIZE / 2))
-    return frame(marks, height)
+    return frame([*marks, *more], height)

@@ -32,7 +32,7 @@ from tools.glyphs import (
     unet,
 )
 from tools.layouts import COLUMNS, JUDGE, LEARN, Glyph, across, beside, steps, two_rows
-from tools.marks import PALE, Mark, arrow, box, dot, frame, lines, path, turned, words
+from tools.marks import PALE, WIDTH, Mark, arrow, box, dot, frame, lines, path, turned, words
 
 PLAIN_ROW = ("image", "network,|frozen", "one vector|a patch")
 
@@ -155,7 +155,15 @@ def anomaly_synthesis() -> str:
 
 
 def patchcore() -> str:
-    """PatchCore with the shapes of WideResNet-50-2 on a crop of 224 pixels."""
+    """PatchCore with the shapes of WideResNet-50-2 on a crop of 224 pixels; below, where its paper and code differ."""
+    switches = {
+        "paper": ("mean of 3 x 3", "exact greedy", "d, eq. 7"),
+        "official code": ("9C to 1024", "approximate", "d\N{SUPERSCRIPT TWO}, no eq. 7"),
+    }
+    marks: list[Mark] = []
+    for y, (name, ways), fill in zip((190, 232), switches.items(), (PALE, "#CFE3F1"), strict=True):
+        marks += [box(10, y, WIDTH - 20, 36, fill, stroke="none"), words(24, y + 25, name, anchor="start")]
+        marks += [words(x, y + 25, way) for x, way in zip((400, 552, 704), ways, strict=True)]
     return steps(
         [
             (part, "image|3 x 224 x 224"),
@@ -164,7 +172,8 @@ def patchcore() -> str:
             (lambda x, y: bank(x, y, (0, 3, 5, 6, 9)), "coreset 1%|nearest entry"),
             (heat, "map, score|28 x 28"),
         ],
-        210,
+        280,
+        marks,
     )
 
 

@@ -13,38 +13,6 @@ from adlib.plots.style import DEFECTIVE, FAINT, FONT_SIZE, GOOD, MARKERS, PALETT
 
 
 @styled
-def method_scores(frame: pd.DataFrame, metric: str = "image_auroc", *, title: str = "") -> Figure:
-    """One row per method, best mean on top: the mean as a large dot with its number, each run as a faint dot.
-
-    Methods without a value are left out.
-
-    frame: columns method and the metric; one row per run (seed, category).
-    metric: the column to plot.
-    title: over the chart.
-    Raises InputError where a column is missing or holds no value.
-    """
-    need_columns(frame, ["method", metric])
-    measured = frame.dropna(subset=[metric])
-    if measured.empty:
-        raise InputError(f"column {metric!r} holds no value; choose another metric.")
-    means = measured.groupby("method", sort=False)[metric].mean().sort_values(kind="stable")
-    figure, axes = new_figure(7.0, 1.0 + 0.36 * len(means))
-    ax = axes[0, 0]
-    digits = _decimals(means)
-    for row, (method, mean) in enumerate(means.items()):
-        runs = measured.loc[measured["method"] == method, metric]
-        ax.plot(runs, np.full(len(runs), row), "o", color=GOOD, alpha=0.3, markersize=5, markeredgewidth=0)
-        ax.plot([mean], [row], "o", color=GOOD, markersize=9, markeredgecolor="white")
-        ax.annotate(
-            f"{mean:.{digits}f}", (1.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=FONT_SIZE - 1
-        )
-    tidy(ax, title=title, x_label=METRIC_NAMES.get(metric, metric) + " (large: mean, small: runs)", grid="x")
-    ax.set_yticks(range(len(means)), [showable(shorten(method, 32)) for method in means.index])
-    ax.set_ylim(-0.6, len(means) - 0.4)
-    return figure
-
-
-@styled
 def intervals(
     rows: Mapping[str, tuple[float, float, float]], *, x_label: str, reference: float | None = None, title: str = ""
 ) -> Figure:
@@ -150,7 +118,7 @@ def effects(frame: pd.DataFrame, *, title: str = "") -> Figure:
     hollow.
 
     frame: columns panel, label, change, low, high, in one unit (points); one row per panel and label, labels in the
-        order from top to bottom. NaN in low and high: no interval; a missing row: not run.
+        order from top to bottom. NaN in low and high: no interval; NaN in change, too, or a missing row: not run.
     title: over the chart.
     Raises InputError where a column is missing or there is no row.
     """
@@ -176,14 +144,15 @@ def effects(frame: pd.DataFrame, *, title: str = "") -> Figure:
 
 
 def _verdicts(rows: pd.DataFrame) -> dict[str, tuple[pd.Series, dict[str, str]]]:
-    """{what the interval says: (which rows, their look)}."""
-    better, worse, none = rows["low"] > 0, rows["high"] < 0, rows["low"].isna()
-    return {
+    """{what the interval says: (which rows, their look)}, without what no interval says."""
+    better, worse, none = rows["low"] > 0, rows["high"] < 0, rows["low"].isna() & rows["change"].notna()
+    looks = {
         "better, beyond chance": (better, {"color": GOOD, "marker": "o"}),
         "worse, beyond chance": (worse, {"color": DEFECTIVE, "marker": "s"}),
-        "within chance": (~(better | worse | none), {"color": FAINT, "marker": "D"}),
+        "within chance": ((rows["low"] <= 0) & (rows["high"] >= 0), {"color": FAINT, "marker": "D"}),
         "no interval": (none, {"color": FAINT, "marker": "o", "markerfacecolor": "white"}),
     }
+    return {name: (mine, look) for name, (mine, look) in looks.items() if mine.any()}
 
 
 def _decimals(values: pd.Series) -> int:

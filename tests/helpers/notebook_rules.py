@@ -22,10 +22,6 @@ from tools.refresh import digests
 
 LARGEST = 1_000_000  # bytes
 LONGEST_CELL = 20  # lines of code, in solutions, where no reading budget holds
-# Chapters that are still longer than an hour; each leaves this list when it is cut.
-LONGER = {
-    "20_patchcore",
-}
 FEWEST_EXERCISES = 4
 HEAD = ("**Goals.**", "**Read before:**", "**Cost:**")
 TAIL = ("## Recap", "## Exercises", "## References", "**Next:**")
@@ -194,8 +190,7 @@ def chapter_problems(notebook: NotebookNode, path: Path) -> Iterator[str]:
     if not notebook.cells[0].source.startswith(f"# {path.name[:2]} "):
         yield "does not begin with its number and title"
     yield from run_problems(notebook, path)
-    if path.stem not in LONGER:
-        yield from reading_budget.problems(notebook)
+    yield from reading_budget.problems(notebook)
     first_code = next(i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code")
     head = "\n\n".join(cell.source for cell in notebook.cells[:first_code])
     yield from (f"lacks {part} before its first code" for part in HEAD if part not in head)

@@ -73,7 +73,6 @@ NAMES = (
     "threshold stops",
     "roc and pr",
     "intervals",
-    "method scores",
     "ours beside published",
     "changes",
     "effects",
@@ -124,7 +123,6 @@ def example_figures():
         ),
         "intervals": plots.intervals({name: (1.0, 0.8, 1.3) for name in names}, x_label="AUROC", reference=0.9),
         "roc and pr": plots.roc_and_pr([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9], title=CHINESE),
-        "method scores": plots.method_scores(runs.assign(method=runs["method"].map(lambda name: name * 6))),
         "ours beside published": plots.ours_beside_published(pairs, title=CHINESE),
         "changes": plots.changes(
             pd.DataFrame(

@@ -9,13 +9,6 @@ from adlib.errors import InputError
 from helpers.plot_examples import texts
 
 
-def test_methods_stand_in_order_of_their_means():
-    frame = pd.DataFrame({"method": list("aabbc"), "image_auroc": [0.5, 0.7, 0.9, 0.9, np.nan]})
-    figure = plots.method_scores(frame)
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["a", "b"]
-    assert {"0.600", "0.900"} <= set(texts(figure))
-
-
 def test_ours_minus_published_is_written_and_missing_ones_left_out():
     frame = pd.DataFrame({"label": ["a", "b"], "ours": [96.2, 97.0], "published": [96.5, np.nan]})
     written = texts(plots.ours_beside_published(frame))
@@ -65,6 +58,16 @@ def test_effects_put_a_label_on_one_row_in_all_panels_and_leave_out_what_was_not
     better = [next(line for line in ax.get_lines() if "better" in line.get_label()) for ax in (left, right)]
     assert better[0].get_ydata().tolist() == [1, 0] and better[1].get_ydata().tolist() == [0]
     assert left.get_ylim() == right.get_ylim()
+
+
+def test_effects_leave_out_a_change_that_is_not_there_and_keep_its_row():
+    frame = pd.DataFrame(
+        {"panel": "tiles", "label": ["a", "b"], "change": [np.nan, 2.0], "low": np.nan, "high": np.nan}
+    )
+    (ax,) = plots.effects(frame).axes
+    hollow = next(line for line in ax.get_lines() if line.get_label() == "no interval")
+    assert hollow.get_xydata().tolist() == [[2.0, 0]]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
 
 
 def test_effects_need_a_row():
