@@ -23,7 +23,7 @@ from tools.refresh import digests
 LARGEST = 1_000_000  # bytes
 LONGEST_CELL = 20  # lines of code, in solutions, where no reading budget holds
 FEWEST_EXERCISES = 4
-HEAD = ("**Goals.**", "**Read before:**", "**Cost:**")
+HEAD = ("**Goals.**", "**Read before:**", "**Cost:**", "**In one hour:**")
 TAIL = ("## Recap", "## Exercises", "## References", "**Next:**")
 UNCOMPARED = "nbval-ignore-output"
 HOMES = r"/(?:root|home|Users|tmp|mnt|work|media|private)/[\w./-]+|[A-Z]:\\+Users\\+[\w.\\-]+"
@@ -198,6 +198,7 @@ def chapter_problems(notebook: NotebookNode, path: Path) -> Iterator[str]:
     places = [text.index(part) for part in (*HEAD, *TAIL) if part in text]
     if places != sorted(places):
         yield f"has the parts of its head or tail in another order than {', '.join((*HEAD, *TAIL))}"
+    yield from (f"names section {number} for one hour, which it does not have" for number in _not_there(text))
     goals, recap = _numbers(text.partition("**Read before:**")[0]), _numbers(_section(text, "Recap"))
     if not 3 <= len(goals) <= 5 or goals != recap:
         yield f"has {len(goals)} goals and {len(recap)} points in its recap"
@@ -211,6 +212,13 @@ def chapter_problems(notebook: NotebookNode, path: Path) -> Iterator[str]:
         yield f"has no solutions: there is no solutions/{path.name}"
     if f"solutions/{path.name}" not in notebook_text.links(text):
         yield f"does not link to solutions/{path.name}"
+
+
+def _not_there(text: str) -> list[str]:
+    """The numbers in the sentence 'In one hour' that no heading has."""
+    hour = re.search(r"\*\*In one hour:\*\* ([^.]*)", text)
+    headings = set(re.findall(r"^## (\d+)\. ", text, re.MULTILINE))
+    return [number for number in re.findall(r"\d+", hour[1] if hour else "") if number not in headings]
 
 
 def solution_problems(notebook: NotebookNode, path: Path) -> Iterator[str]:

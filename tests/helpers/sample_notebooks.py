@@ -14,7 +14,7 @@ HEAD = """# 05 A sample
 2. print them;
 3. look at a table.
 
-**Read before:** nothing. **Cost:** about 1 s on two CPU cores.
+**Read before:** nothing. **Cost:** about 1 s on two CPU cores. **In one hour:** section 1.
 
 ![Two numbers, and their sum](schematics/05_adding.svg)
 """

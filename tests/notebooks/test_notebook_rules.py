@@ -165,6 +165,8 @@ PARAMETERS = sample_notebooks.PARAMETERS
         (prose("# 05 A", "# 06 A"), "number and title"),
         (prose("**Goals.**", "Goals."), "lacks **Goals.**"),
         (prose("**Cost:**", "Cost:"), "lacks **Cost:**"),
+        (prose("**In one hour:** section 1.", ""), "lacks **In one hour:**"),
+        (prose("hour:** section 1.", "hour:** sections 1 and 9."), "names section 9"),
         (prose("## Recap", "## Something else"), "lacks ## Recap"),
         (prose("**Next:**", "Next:"), "lacks **Next:**"),
         (prose("## References", "## Exercises"), "lacks ## References"),
