@@ -49,7 +49,7 @@ def on_streams(commands: list[list[str]], folder: Path, encoding: str) -> tuple[
     return code, said.buffer.getvalue(), complained.buffer.getvalue()
 
 
-@pytest.fixture(params=["cp1252", "ascii", "C"])
+@pytest.fixture(params=["cp1252", "ascii", pytest.param("C", marks=pytest.mark.slow)])
 def shell(request, tmp_path) -> Shell:
     """Run commands in a scratch folder, on each console; gives their output, which must be without a traceback."""
 

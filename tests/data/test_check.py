@@ -148,6 +148,7 @@ def test_layouts_can_be_named(tmp_path):
     assert not check_folder(root, layout="visa").ok
 
 
+@pytest.mark.slow
 def test_real_bottle(shared):
     report = check_folder(shared / "data/mvtec/bottle")
     assert report.ok and "448 x 448 (292)" in str(report) and "RGB (292)" in str(report)

@@ -43,7 +43,7 @@ SMALL = {
     "anomalydino": {"resize": 96, "rotate": False, "mask": "never"},
 }
 # Those that train longest, each with a file of tests of its own, are left out of the fast part.
-LONG = {"autoencoder", "cflow", "draem", "patch_svdd", "vae"}
+LONG = {"autoencoder", "cflow", "draem", "fastflow", "patch_svdd", "reverse_distillation", "stfpm", "vae"}
 METHODS = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in sorted(DETECTORS)]
 
 

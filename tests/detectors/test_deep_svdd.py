@@ -59,6 +59,7 @@ def test_soft_boundary_is_equation_3(squared, radius, nu):
     assert found.item() == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @given(nu=st.sampled_from([0.05, 0.1, 0.25, 0.5]), seed=st.integers(0, 50))
 def test_the_quantile_is_the_radius_that_minimises_equation_3(nu, seed):
     """Why the radius needs no gradient: a share nu outside is where its derivative changes sign."""

@@ -56,6 +56,7 @@ def test_the_image_score_is_the_mahalanobis_distance_of_the_mean_features(shrink
     np.testing.assert_allclose(detector.predict([BAD, GOOD[0]]).scores, expected, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_map_is_the_distance_of_each_patch_from_one_normal_of_all_patches():
     samples = np.concatenate([patches_of(maps_of(picture)) for picture in GOOD])
     expected = plain_distances(samples, patches_of(maps_of(BAD)))
@@ -126,6 +127,7 @@ def test_squared_distances_of_the_training_vectors_average_to_the_dimension():
     assert squared.mean().item() == pytest.approx(7, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pictures", [GOOD[:1], [GOOD[0]] * 3], ids=["one picture", "equal pictures"])
 def test_without_variation_the_image_score_is_the_euclidean_distance(pictures):
     detector = Gaussian(resize=64).fit(pictures)

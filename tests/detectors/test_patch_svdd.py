@@ -82,6 +82,7 @@ def test_a_cell_gets_the_mean_of_the_patches_that_cover_it(side, step):
     np.testing.assert_allclose(cover(distances, side, step), expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stride", [4, 8])
 def test_scores_are_products_of_distances_to_the_nearest_patch(stride):
     detector = PatchSVDD(**QUICK, stride=stride).fit(GOOD[:2])
@@ -111,6 +112,7 @@ def test_a_picture_it_learned_from_is_at_distance_zero(fitted):
     assert fitted.predict(GOOD[:1]).scores[0] < 1e-6 < fitted.predict([BAD]).scores[0]
 
 
+@pytest.mark.slow
 def test_it_learns_directions_and_pulls_neighbours_together():
     """The loss falls below that of guessing, and a strong pull brings neighbours nearer than a weak one does."""
 

@@ -1,5 +1,6 @@
 """The VAE against plain statements of its loss, and what its penalty does."""
 
+import pytest
 import torch
 
 from adlib.detectors.vae import VAE, divergence
@@ -30,6 +31,7 @@ def test_the_vae_draws_in_training_only():
     assert detector._loss(network, maps) != detector._loss(network, maps)
 
 
+@pytest.mark.slow
 def test_a_heavy_penalty_empties_the_bottleneck():
     """All codes become the standard Gaussian, so all pictures come back alike."""
     spread = {}

@@ -140,6 +140,7 @@ def plain_difference(labels, first, second, draws, seed):
     return np.quantile(values, [0.025, 0.975])
 
 
+@pytest.mark.slow
 def test_the_interval_is_that_of_a_plain_bootstrap():
     labels, first = some_scores(0)
     second = np.round(first + np.random.default_rng(5).normal(size=len(first)), 1)

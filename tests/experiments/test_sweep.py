@@ -18,6 +18,7 @@ from adlib.experiments.sweep import NOTEBOOK, Sweep, _environment, _parameters, 
 from adlib.features.cache import TensorCache
 
 
+@pytest.mark.slow
 def test_a_sweep_computes_each_distance_once_and_its_runs_none(toy_root, tmp_path, monkeypatch):
     sweep = Sweep(
         str(toy_root),
@@ -56,6 +57,7 @@ def test_a_sweep_computes_each_distance_once_and_its_runs_none(toy_root, tmp_pat
             computed.clear()
 
 
+@pytest.mark.slow
 def test_the_run_notebook_takes_what_a_sweep_says_and_nothing_else():
     """Also in a wheel: it lies beside the module."""
     sweep = Sweep("toy", Path("out"), ("weld",), ("patchcore",), shots=(1,), settings={"coreset": 20})

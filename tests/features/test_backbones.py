@@ -315,6 +315,7 @@ def test_images_of_another_shape_or_type_are_refused(efficientnet, images):
         efficientnet(images)
 
 
+@pytest.mark.slow
 def test_importing_and_loading_from_the_package_touch_no_network():
     code = (
         "import socket, sys\n"

@@ -276,6 +276,7 @@ def test_our_rows_name_the_switches_that_are_on():
     assert all(word in switched and word not in plain for word in words)
 
 
+@pytest.mark.slow
 def test_the_committed_rows_all_appear():
     results = list(ResultStore(RESULTS).results())
     for method in PAPERS:

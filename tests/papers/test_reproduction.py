@@ -102,6 +102,7 @@ def test_anomalydino_runs_resumes_and_cleans_up(toy_root, tmp_path):
     assert {path for path, at in stamps.items() if path.stat().st_mtime_ns != at} == {lost}
 
 
+@pytest.mark.slow
 def test_shots_and_seeds_share_distances_and_score_with_the_bits_of_separate_runs(toy_root, tmp_path, monkeypatch):
     wanted = job(toy_root, tmp_path, preprocess=("agnostic", "none"))
     dataset, _ = check_data(wanted, show_progress=False)

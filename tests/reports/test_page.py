@@ -85,6 +85,7 @@ def masked_page(weld, tmp_path_factory):
     }
 
 
+@pytest.mark.slow
 def test_the_object_mask_is_shown_to_be_judged(masked_page, page, weld, tmp_path):
     for path in masked_page.values():
         text = path.read_text(encoding="utf-8")
@@ -93,6 +94,7 @@ def test_the_object_mask_is_shown_to_be_judged(masked_page, page, weld, tmp_path
     assert "Object mask" not in page[0].read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_mask_that_cannot_be_drawn_costs_nothing_else(masked_page, weld, tmp_path):
     results = list(ResultStore(masked_page["always"].parent / "results").results())
     store, nowhere = ResultStore(tmp_path), replace(weld, root=tmp_path)
@@ -111,6 +113,7 @@ def test_missing_letters_are_announced(page, weld, tmp_path, monkeypatch):
     assert "fonts-noto-cjk" in text and "单个气孔" in text
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="there is no Chromium here")
 def test_a_browser_opens_it_without_a_complaint(page, masked_page, tmp_path):
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]

@@ -1,6 +1,7 @@
 """Weld tiles: where they lie in a film, and what they are."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ def test_the_split_is_by_film():
         assert 0 <= film.columns[0] < film.columns[1] <= film.size[0]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(st.sampled_from(sorted(FILMS)), st.integers(64, 366), st.floats(0, 0.8))
 def test_tiles_lie_in_the_film_and_cover_the_bead(number, tile, overlap):
