@@ -4,7 +4,7 @@ Nothing here reads or writes a file. Figures are not registered with pyplot: a n
 """
 
 from adlib.plots.arrays import png_data_uri
-from adlib.plots.comparisons import changes, effects, intervals, ours_beside_published
+from adlib.plots.comparisons import effects, intervals, ours_beside_published
 from adlib.plots.curves import learning_curve, lines
 from adlib.plots.figure import figure_to_png, new_figure, tidy
 from adlib.plots.heat import Limits, colour_limits
@@ -25,7 +25,6 @@ __all__ = [
     "PALETTE",
     "accuracy_against_cost",
     "browse",
-    "changes",
     "chinese_font",
     "colour_limits",
     "contact_sheet",

@@ -1,4 +1,4 @@
-"""Charts that compare: methods with each other, reproduced numbers with published ones (chapters 01, 14, 20, 21)."""
+"""Charts that compare: methods with each other, reproduced numbers with published ones (chapters 14, 16, 20 to 25)."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from adlib.errors import InputError
 from adlib.plots.curves import METRIC_NAMES, need_columns
 from adlib.plots.figure import headline, legend_below, new_figure, tidy
-from adlib.plots.style import DEFECTIVE, FAINT, FONT_SIZE, GOOD, MARKERS, PALETTE, WIDTH, shorten, showable, styled
+from adlib.plots.style import DEFECTIVE, FAINT, FONT_SIZE, GOOD, WIDTH, shorten, showable, styled
 
 
 @styled
@@ -78,39 +78,6 @@ def ours_beside_published(frame: pd.DataFrame, *, metric: str = "image_auroc", t
 
 
 @styled
-def changes(frame: pd.DataFrame, *, title: str = "") -> Figure:
-    """How much a change of the protocol moves several metrics: one row per case, a line at zero.
-
-    frame: columns label, metric, change, in one unit (points); optionally std (over seeds) and published, the change
-        that a paper reports. One row per label and metric, labels in the order from top to bottom. NaN: not available.
-    title: over the chart.
-    Raises InputError where a column is missing or there is no row.
-    """
-    need_columns(frame, ["label", "metric", "change"])
-    if frame.empty:
-        raise InputError("there is nothing to plot; pass at least one row.")
-    labels, metrics = list(dict.fromkeys(frame["label"])), list(dict.fromkeys(frame["metric"]))
-    figure, axes = new_figure(7.4, 1.6 + 0.34 * len(labels))
-    ax = axes[0, 0]
-    ax.axvline(0, color=FAINT, linewidth=1)
-    for number, metric in enumerate(metrics):
-        of_metric = frame[frame["metric"] == metric].set_index("label").reindex(labels)
-        rows = np.arange(len(labels))[::-1] + 0.24 * ((len(metrics) - 1) / 2 - number)
-        look = {"color": PALETTE[number], "marker": MARKERS[number]}
-        spread = of_metric["std"] if "std" in of_metric else None
-        name = showable(METRIC_NAMES.get(metric, metric))
-        ax.errorbar(of_metric["change"], rows, xerr=spread, linestyle="none", capsize=3, label=name, **look)
-        if "published" in of_metric and of_metric["published"].notna().any():
-            look = {"linestyle": "none", "markerfacecolor": "white", "markersize": 7, "label": f"{name}, published"}
-            ax.plot(of_metric["published"], rows, color=PALETTE[number], marker=MARKERS[number], **look)
-    tidy(ax, title=title, x_label="change in points", grid="x")
-    ax.set_yticks(range(len(labels)), [showable(shorten(label, 44)) for label in labels[::-1]])
-    ax.set_ylim(-0.6, len(labels) - 0.4)
-    legend_below(figure, axes)
-    return figure
-
-
-@styled
 def effects(frame: pd.DataFrame, *, title: str = "") -> Figure:
     """Differences with their intervals, a panel per data set or metric; the look says what the interval says.
 
@@ -134,7 +101,7 @@ def effects(frame: pd.DataFrame, *, title: str = "") -> Figure:
             of_kind, places = rows[mine], rows.loc[mine, "label"].map(height)
             ax.hlines(places, of_kind["low"], of_kind["high"], color=look["color"], linewidth=1.5)
             ax.plot(of_kind["change"], places, linestyle="none", markersize=5, label=name, **look)
-        tidy(ax, title=showable(str(panel)), x_label="points", grid="x")
+        tidy(ax, title=showable(METRIC_NAMES.get(panel, str(panel))), x_label="points", grid="x")
         names = [showable(shorten(label, 44)) for label in labels] if ax is axes[0, 0] else []
         ax.set_yticks(list(height.values()), names or [""] * len(labels))
         ax.set_ylim(-0.6, len(labels) - 0.4)

@@ -74,7 +74,6 @@ NAMES = (
     "roc and pr",
     "intervals",
     "ours beside published",
-    "changes",
     "effects",
     "points",
     "coverings",
@@ -124,12 +123,6 @@ def example_figures():
         "intervals": plots.intervals({name: (1.0, 0.8, 1.3) for name in names}, x_label="AUROC", reference=0.9),
         "roc and pr": plots.roc_and_pr([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9], title=CHINESE),
         "ours beside published": plots.ours_beside_published(pairs, title=CHINESE),
-        "changes": plots.changes(
-            pd.DataFrame(
-                {"label": names * 2, "metric": ["image_auroc"] * 4 + ["aupro"] * 4, "change": np.arange(-3, 5)}
-            ).assign(std=0.5, published=[1.0, np.nan] * 4),
-            title=CHINESE,
-        ),
         "effects": plots.effects(
             pd.DataFrame(
                 [

@@ -15,30 +15,6 @@ def test_ours_minus_published_is_written_and_missing_ones_left_out():
     assert "\N{MINUS SIGN}0.3" in written and not any("nan" in text for text in written)
 
 
-def test_changes_stand_beside_a_papers_and_missing_ones_are_left_out():
-    frame = pd.DataFrame(
-        {
-            "label": ["more images", "more images", "finer", "finer"],
-            "metric": ["image_auroc", "aupro"] * 2,
-            "change": [1.5, -0.5, 0.1, np.nan],
-            "std": [0.2, 0.1, np.nan, np.nan],
-            "published": [0.7, np.nan, np.nan, np.nan],
-        }
-    )
-    (ax,) = plots.changes(frame).axes
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["finer", "more images"]
-    drawn = {line.get_label(): line.get_xydata() for line in ax.get_lines() if "AUROC" in line.get_label()}
-    ours = next(bars for bars in ax.containers if bars.get_label() == "image AUROC")[0].get_xydata()
-    assert [x for x, _ in ours] == [1.5, 0.1] and list(drawn) == ["image AUROC, published"]
-    assert drawn["image AUROC, published"][0, 0] == 0.7
-    assert ours[0, 1] > ours[1, 1]  # the first label is on top
-
-
-def test_changes_need_a_row():
-    with pytest.raises(InputError, match="nothing to plot"):
-        plots.changes(pd.DataFrame({"label": [], "metric": [], "change": []}))
-
-
 def test_an_effect_looks_as_its_interval_says():
     rows = [("a", 2.0, 1.0, 3.0), ("b", -2.0, -3.0, -1.0), ("c", 0.5, -1.0, 2.0), ("d", 4.0, np.nan, np.nan)]
     frame = pd.DataFrame([("tiles", *row) for row in rows], columns=["panel", "label", "change", "low", "high"])
