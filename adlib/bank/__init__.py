@@ -11,6 +11,7 @@ from adlib.bank.coreset import (
 from adlib.bank.grouped import GroupedBank
 from adlib.bank.memory import PatchBank, memory_budget
 from adlib.bank.neighbours import nearest
+from adlib.bank.outliers import local_outlier_factors
 
 __all__ = [
     "GroupedBank",
@@ -19,6 +20,7 @@ __all__ = [
     "coreset_size",
     "covering_radius",
     "greedy_coreset",
+    "local_outlier_factors",
     "memory_budget",
     "nearest",
     "plain_greedy_coreset",

@@ -46,6 +46,7 @@ class Dataset:
     samples: all images.
     layout: how the files are arranged, see `load_dataset`.
     group: the regular expression that found the groups of the good images, "" where there are none.
+    noise: what was planted among the good training images, see `adlib.data.noise`, "" for nothing.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Dataset:
     samples: tuple[Sample, ...]
     layout: str = ""
     group: str = ""
+    noise: str = ""
 
     @property
     def categories(self) -> tuple[str, ...]:

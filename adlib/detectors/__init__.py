@@ -14,6 +14,7 @@ from adlib.detectors.patchcore import PatchCore
 from adlib.detectors.patchcore_ivfpq import PatchCoreIVFPQ
 from adlib.detectors.registry import DETECTORS, default_backbone, load_detector, make_detector
 from adlib.detectors.reverse_distillation import ReverseDistillation
+from adlib.detectors.softpatch import SoftPatch
 from adlib.detectors.spade import SPADE
 from adlib.detectors.stfpm import STFPM
 from adlib.detectors.vae import VAE
@@ -36,6 +37,7 @@ __all__ = [
     "ReverseDistillation",
     "SPADE",
     "STFPM",
+    "SoftPatch",
     "VAE",
     "default_backbone",
     "load_detector",

@@ -259,6 +259,15 @@ def require_images(images: Sequence[Any], purpose: str) -> None:
         raise InputError(f"There are no images to {purpose}; give at least one.")
 
 
+def require_grid(grid: tuple[int, int], expected: tuple[int, int], name: str) -> None:
+    """Raise InputError where the patches of the image `name` are not on the grid of the first reference image."""
+    if grid != expected:
+        raise InputError(
+            f"{name} gives {grid[0]} x {grid[1]} patches and the first reference image {expected[0]} x {expected[1]}; "
+            'this method compares position by position, so give images of one shape or set aspect="square".'
+        )
+
+
 _BACKBONES: dict[tuple[Any, ...], Backbone] = {}
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from adlib.bank.memory import PatchBank, check_memory
-from adlib.detectors.base import Detector
+from adlib.detectors.base import Detector, require_grid
 from adlib.errors import InputError, check_choice
 from adlib.features.extract import ImageFeatures
 from adlib.features.patches import JOINS, patch_vectors
@@ -64,7 +64,7 @@ class PaDiM(Detector):
             if grid is None:
                 grid, channels = size, self._choose_channels(vectors)
                 _check_memory(len(vectors), len(channels), vectors)
-            _check_grid(size, grid, item.name)
+            require_grid(size, grid, item.name)
             patches.append(vectors[:, channels])
         samples = patches.vectors().reshape(views, -1, len(channels))
         self.whitening_ = torch.cat([whitening(part) for part in samples.split(CHUNK, dim=1)])
@@ -74,7 +74,7 @@ class PaDiM(Detector):
     def _score(self, features: ImageFeatures) -> tuple[float, Tensor]:
         """Patch scores are Mahalanobis distances, >= 0. Raises InputError if the grid differs from the references'."""
         vectors, grid = self._vectors(features)
-        _check_grid(grid, tuple(self.grid_), features.name)
+        require_grid(grid, tuple(self.grid_), features.name)
         deviations = vectors[:, self.channels_] - self.mean_
         distances = torch.linalg.vector_norm(torch.bmm(self.whitening_, deviations[:, :, None])[:, :, 0], dim=1)
         distances = distances.reshape(grid)
@@ -116,11 +116,3 @@ def _check_memory(positions: int, dims: int, like: Tensor) -> None:
     needed = positions * dims**2 * like.element_size()
     what = f"{positions:,} Gaussians over {dims} channels"
     check_memory(needed, what, "choose fewer dims, a smaller resize or coarser layers", like.device)
-
-
-def _check_grid(grid: tuple[int, int], expected: tuple[int, int], name: str) -> None:
-    if grid != expected:
-        raise InputError(
-            f"{name} gives {grid[0]} x {grid[1]} patches and the first reference image {expected[0]} x {expected[1]}; "
-            f'PaDiM compares position by position, so give images of one shape or set aspect="square".'
-        )

@@ -79,15 +79,16 @@ class PatchCore(Detector):
 
     def _learn(self, features: Iterator[ImageFeatures], views: int, show_progress: bool) -> None:
         """Fill the bank `bank_` (M, D) with the coreset of all patches."""
-        patches = PatchBank(views)
+        bank = PatchBank(views)
         for item in features:
-            patches.append(self._vectors(item))
-        self.bank_ = self._thin(patches.vectors(), show_progress)
+            bank.append(self._vectors(item))
+        patches = bank.vectors()
+        self.bank_ = patches[self._chosen(patches, self._bank_size(len(patches)), show_progress)]
 
     def _score(self, features: ImageFeatures) -> tuple[Tensor, Tensor]:
         vectors = self._vectors(features)
         distances, entries = self._search(vectors, min(self.neighbours, len(self.bank_)))
-        patch_scores = (distances**2 if self.distance == "squared" else distances).mean(dim=1)
+        patch_scores = self._scaled(distances, entries).mean(dim=1)
         score = top_share_mean(patch_scores, self.top_share)
         if self.reweight:
             score = self._reweight(score, vectors, distances[:, 0], entries[:, 0])
@@ -100,21 +101,25 @@ class PatchCore(Detector):
         """Euclidean distances (P, k) of vectors to their nearest bank entries, ascending, and the indices (P, k)."""
         return nearest(vectors, self.bank_, k)
 
-    def _thin(self, patches: Tensor, show_progress: bool) -> Tensor:
-        size = (
-            min(self.coreset, len(patches))
-            if isinstance(self.coreset, int)
-            else coreset_size(len(patches), self.coreset)
-        )
+    def _scaled(self, distances: Tensor, entries: Tensor) -> Tensor:
+        """What a patch's score is the mean of, (P, k), from Euclidean distances to bank entries."""
+        return distances**2 if self.distance == "squared" else distances
+
+    def _bank_size(self, count: int) -> int:
+        """The number of entries that a coreset of `count` patches keeps."""
+        return min(self.coreset, count) if isinstance(self.coreset, int) else coreset_size(count, self.coreset)
+
+    def _chosen(self, patches: Tensor, size: int, show_progress: bool) -> Tensor | slice:
+        """Indices (size,) of a coreset; a slice where it holds all patches, so that the bank is not copied."""
         if size == len(patches):
-            return patches
+            return slice(None)
         if self.coreset_method == "random":
             chosen = random_coreset(len(patches), size, self.seed)
         elif self.coreset_method == "approximate":
             chosen = approximate_greedy_coreset(patches, size, self.seed)
         else:
             chosen = greedy_coreset(patches, size, self.seed, show_progress=show_progress)
-        return patches[chosen.to(patches.device)]
+        return chosen.to(patches.device)
 
     def _reweight(self, score: Tensor, vectors: Tensor, distances: Tensor, entries: Tensor) -> Tensor:
         farthest = int(distances.argmax())

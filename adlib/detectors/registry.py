@@ -15,6 +15,7 @@ from adlib.detectors.patch_svdd import PatchSVDD
 from adlib.detectors.patchcore import PatchCore
 from adlib.detectors.patchcore_ivfpq import PatchCoreIVFPQ
 from adlib.detectors.reverse_distillation import ReverseDistillation
+from adlib.detectors.softpatch import SoftPatch
 from adlib.detectors.spade import SPADE
 from adlib.detectors.stfpm import STFPM
 from adlib.detectors.vae import VAE
@@ -28,6 +29,7 @@ DETECTORS: dict[str, type[Detector]] = {
         SPADE,
         PaDiM,
         PatchCoreIVFPQ,
+        SoftPatch,
         Gaussian,
         DeepSVDD,
         PatchSVDD,

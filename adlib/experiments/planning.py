@@ -124,6 +124,7 @@ def plan(
         options=detector.parameters(),
         content_digest=content_digest(dataset),
         group_by=dataset.group,
+        noise=dataset.noise,
     )
 
 

@@ -17,7 +17,7 @@ FRAMES = ("original", "network")
 # Fields of the protocol itself, or parameters of the machine, not of the computation.
 NOT_OPTIONS = ("backbone", "weights", "device", "seed")
 # Add every new field here, with the value that reproduces rows without it: such rows keep their hashes.
-GROWTH = Growth(added={"revision": 0, "content_digest": "", "group_by": ""})
+GROWTH = Growth(added={"revision": 0, "content_digest": "", "group_by": "", "noise": ""})
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Protocol:
     content_digest: content of every image and mask (see `content_digest`), "" in rows made before contents were part of
         the protocol.
     group_by: the regular expression of the groups that are split and held out together, "" for none (see `Reading`).
+    noise: how many defective images were planted among the good ones, and by which convention (see `adlib.data.noise`),
+        "" for none.
     Raises InputError for an unknown method, map_frame or option, and for negative shots.
     """
 
@@ -58,6 +60,7 @@ class Protocol:
     revision: int | None = None
     content_digest: str = ""
     group_by: str = ""
+    noise: str = ""
 
     def __post_init__(self) -> None:
         check_choice("map_frame", self.map_frame, FRAMES)

@@ -12,6 +12,7 @@ from adlib.features.cache import TensorCache
 SMALL = {
     "patchcore": {"resize": 128, "coreset": 0.25},
     "patchcore_ivfpq": {"resize": 128, "coreset": 1.0, "lists": 16, "subquantizers": 19, "bits": 6},
+    "softpatch": {"resize": 128, "coreset": 0.25},
     "padim": {"resize": 128, "dims": 40},
     "gaussian": {"resize": 96},
     "spade": {"resize": 128},

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from adlib.data import plant_defects
 from adlib.errors import InputError
 from adlib.experiments.planning import plan
 from adlib.experiments.protocol import Protocol
@@ -23,6 +24,18 @@ def test_a_protocol_holds_every_option_and_survives_json(protocol):
 )
 def test_every_value_changes_the_hash(protocol, change):
     assert replace(protocol, **change).hash != protocol.hash
+
+
+def test_planted_defects_and_their_convention_are_part_of_the_hash(weld):
+    """Draws by other seeds are repetitions of one experiment, conventions are not."""
+    clean = plan(weld, "patchcore")
+    removed, other, overlap = (
+        plan(plant_defects(weld, 0.1, seed, convention), "patchcore")
+        for seed, convention in ((0, "removed"), (1, "removed"), (0, "overlap"))
+    )
+    assert clean.noise == "" and overlap.noise == "1 planted, overlap"
+    assert len({p.hash for p in (clean, removed, other, overlap)}) == 4
+    assert removed.group() == other.group() and removed.group() != overlap.group() != clean.group()
 
 
 @pytest.mark.parametrize(
