@@ -16,6 +16,7 @@ from adlib.detectors.registry import DETECTORS, default_backbone, load_detector,
 from adlib.detectors.reverse_distillation import ReverseDistillation
 from adlib.detectors.spade import SPADE
 from adlib.detectors.stfpm import STFPM
+from adlib.detectors.subspacead import SubspaceAD
 from adlib.detectors.vae import VAE
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "ReverseDistillation",
     "SPADE",
     "STFPM",
+    "SubspaceAD",
     "VAE",
     "default_backbone",
     "load_detector",
