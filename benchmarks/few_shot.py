@@ -58,32 +58,30 @@ def main() -> None:
     if options.data:
         _run_missing(load_dataset(options.data, options.category), store, options.shots, options.seeds)
     for name, shown in tables(list(store.results())).items():
-        print(f"\n{options.category}: {name}, percent\n{shown.round(1).to_string()}")
+        print(f"\n{options.category}: {name}, percent\n{shown.to_string()}")
 
 
 def tables(results: list[Result]) -> dict[str, pd.DataFrame]:
-    """Metric -> a row per line: mean and deviation over seeds, and differences on the same draws, by shots.
-
-    Columns: (shots, what), with "mean", "std" and, for each method of REFERENCES, "- name" and "std of - name".
-    A metric that no result has is left out.
-    """
+    """Metric -> a row per line and a column per number of shots and entry; a metric without values is left out."""
     rows = titled(results).set_index(["shots", "seed", "method"])
     return {name: _table(100 * rows[name].astype(float).unstack()) for name in METRICS if rows[name].notna().any()}
 
 
 def _table(values: pd.DataFrame) -> pd.DataFrame:
-    """values: (shots, seed) x line."""
-    parts = {"mean": values.groupby("shots").mean(), "std": values.groupby("shots").std()}
-    for method in REFERENCES:
-        gains = values.sub(_of_method(values, method), axis=0).groupby("shots")
-        parts |= {f"- {method}": gains.mean(), f"std of - {method}": gains.std()}
-    return (
-        pd.concat(parts, axis=1)
-        .stack(future_stack=True)
-        .unstack("shots")
-        .swaplevel(axis=1)
-        .sort_index(axis=1, level=0, sort_remaining=False)
-    )
+    """Mean and deviation over seeds, of the metric and of its differences from each of REFERENCES on the same draws.
+
+    values: (shots, seed) x line, percent.
+    """
+    entries = {"value": values} | {f"- {name}": values.sub(_of_method(values, name), axis=0) for name in REFERENCES}
+    columns = {
+        (k, entry): _spread(of_draws.loc[k]) for k in values.index.unique(0) for entry, of_draws in entries.items()
+    }
+    return pd.DataFrame(columns)
+
+
+def _spread(of_draws: pd.DataFrame) -> pd.Series:
+    mean, deviation = of_draws.mean().map("{:.1f}".format), of_draws.std().map("{:.1f}".format)
+    return mean + " ± " + deviation
 
 
 def _of_method(values: pd.DataFrame, method: str) -> pd.Series:
