@@ -90,10 +90,10 @@ class Detector(ABC):
     smooth_original: ClassVar[bool] = False  # see `Predictions`
     interpolation: ClassVar[str] = "bilinear"
     crop: ClassVar[int | None] = None  # a field of the detectors that offer a centre crop
-    rotate: ClassVar[bool] = False  # references at all `ANGLES`; a field of the detectors that rotate references
-    rotation: ClassVar[str] = "centred"  # see `adlib.data.rotate`; a field of the same detectors
+    rotation: ClassVar[str] = "centred"  # see `adlib.data.rotate`; a field of the detectors that rotate references
     stretch_maps: ClassVar[bool] = False  # see `Predictions`; a field where the official code stretches
     multiple: ClassVar[int] = 1  # sides of the network's input are multiples of this
+    rotate = False  # a field of the detectors that rotate references; an annotation here would move it to the front
 
     backbone: str = "efficientnet_lite0"
     weights: str | None = None
