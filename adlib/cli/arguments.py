@@ -56,7 +56,13 @@ def protocol_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what is computed, except data, method, shots and seeds: the same for a run and a sweep."""
     parser.add_argument("--backbone", help="the frozen network (default: the method's)")
     parser.add_argument("--resolution", type=int, help="shorter side in pixels (default: the method's)")
-    choice(parser, "--preprocess", PREPROCESS, "AnomalyDINO: rotation and masking", default="agnostic")
+    choice(
+        parser,
+        "--preprocess",
+        PREPROCESS,
+        "rotation (AnomalyDINO, SubspaceAD) and masking (AnomalyDINO)",
+        default="agnostic",
+    )
     choice(parser, "--selection", SELECTIONS, "how shots are sampled", default="slice")
     parser.add_argument("--split-seed", type=int, default=0, help="seed of the split, if the data set has no split")
     choice(parser, "--map-frame", FRAMES, "pixels in which maps and masks are compared", default="original")

@@ -8,6 +8,7 @@ from PIL import Image
 from adlib.errors import InputError, check_choice
 
 ROTATIONS = ("centred", "official")
+ANGLES = tuple(range(0, 360, 45))  # in degrees, of references that are rotated (Damm et al. 2025)
 
 
 def rotate(image: Image.Image, angle: float, rotation: str = "centred") -> Image.Image:

@@ -17,6 +17,7 @@ from adlib.detectors.reverse_distillation import ReverseDistillation
 from adlib.detectors.softpatch import SoftPatch
 from adlib.detectors.spade import SPADE
 from adlib.detectors.stfpm import STFPM
+from adlib.detectors.subspacead import SubspaceAD
 from adlib.detectors.vae import VAE
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "SPADE",
     "STFPM",
     "SoftPatch",
+    "SubspaceAD",
     "VAE",
     "default_backbone",
     "load_detector",

@@ -26,7 +26,6 @@ from torch import Tensor
 
 from adlib.bank.memory import PatchBank
 from adlib.bank.neighbours import nearest
-from adlib.data.rotation import ROTATIONS
 from adlib.detectors.base import Predictions, Scored
 from adlib.detectors.columns import SharesDistances
 from adlib.detectors.masking import GROWTHS, THRESHOLD, mask_test, object_mask
@@ -38,7 +37,6 @@ from adlib.features.patches import Frame, grid_size, patch_vectors
 from adlib.growth import Growth
 from adlib.parallel import one_core_each
 
-ANGLES = tuple(range(0, 360, 45))
 MASKS = ("test", "always", "never")
 
 # The switches as the official code sets them for the published numbers.
@@ -105,11 +103,6 @@ class AnomalyDINO(SharesDistances):
         self.references_ = keys[::angles]
         self.bank_ = bank.vectors()
         self.offsets_ = bank.offsets[::angles]
-
-    @property
-    def reference_angles(self) -> tuple[int, ...]:
-        """All eight angles if `rotate`, else 0 alone."""
-        return ANGLES if self.rotate else (0,)
 
     def _vectors(self, features: ImageFeatures) -> Tensor:
         return F.normalize(patch_vectors(features.maps, self.neighbourhood)[0], dim=1)
@@ -198,7 +191,6 @@ class AnomalyDINO(SharesDistances):
     def _check(self) -> None:
         super()._check()
         check_choice("mask", self.mask, MASKS)
-        check_choice("rotation", self.rotation, ROTATIONS)
         check_choice("mask_growth", self.mask_growth, GROWTHS)
         if not 0 <= self.batch_share <= 1:
             raise InputError(f"batch_share is a fraction of the patches, between 0 and 1, not {self.batch_share}.")

@@ -20,7 +20,8 @@ from safetensors.torch import save as save_bytes
 from torch import Tensor
 
 from adlib import __version__
-from adlib.errors import InputError
+from adlib.data.rotation import ANGLES, ROTATIONS
+from adlib.errors import InputError, check_choice
 from adlib.features.backbones import Backbone, load_backbone
 from adlib.features.cache import TensorCache
 from adlib.features.extract import FeatureSpec, ImageFeatures, extract
@@ -89,9 +90,10 @@ class Detector(ABC):
     smooth_original: ClassVar[bool] = False  # see `Predictions`
     interpolation: ClassVar[str] = "bilinear"
     crop: ClassVar[int | None] = None  # a field of the detectors that offer a centre crop
-    rotation: ClassVar[str] = "centred"  # see `rotate`; a field of the detectors that rotate references
+    rotation: ClassVar[str] = "centred"  # see `adlib.data.rotate`; a field of the detectors that rotate references
     stretch_maps: ClassVar[bool] = False  # see `Predictions`; a field where the official code stretches
     multiple: ClassVar[int] = 1  # sides of the network's input are multiples of this
+    rotate = False  # a field of the detectors that rotate references; an annotation here would move it to the front
 
     backbone: str = "efficientnet_lite0"
     weights: str | None = None
@@ -139,11 +141,12 @@ class Detector(ABC):
         """Raise InputError for invalid parameters."""
         if self.sigma < 0:
             raise InputError(f"sigma is the width of a Gaussian in pixels, 0 for none, not {self.sigma}.")
+        check_choice("rotation", self.rotation, ROTATIONS)
 
     @property
     def reference_angles(self) -> tuple[int, ...]:
-        """Rotations in degrees at which `fit` reads every image."""
-        return (0,)
+        """Rotations in degrees at which `fit` reads every image: all eight if `rotate`, else 0 alone."""
+        return ANGLES if self.rotate else (0,)
 
     def spec(self) -> FeatureSpec:
         """The layers and the preprocessing of the features that this detector needs."""

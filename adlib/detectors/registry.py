@@ -18,6 +18,7 @@ from adlib.detectors.reverse_distillation import ReverseDistillation
 from adlib.detectors.softpatch import SoftPatch
 from adlib.detectors.spade import SPADE
 from adlib.detectors.stfpm import STFPM
+from adlib.detectors.subspacead import SubspaceAD
 from adlib.detectors.vae import VAE
 from adlib.errors import InputError, check_choice
 
@@ -26,6 +27,7 @@ DETECTORS: dict[str, type[Detector]] = {
     for cls in (
         PatchCore,
         AnomalyDINO,
+        SubspaceAD,
         SPADE,
         PaDiM,
         PatchCoreIVFPQ,

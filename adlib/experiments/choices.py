@@ -20,7 +20,7 @@ class Choices:
     weights: file of the backbone's weights, as in `Machine`.
     device: "cpu" or "cuda"; None for whatever is available.
     resolution: shorter side in pixels; None for the method's own.
-    preprocess: AnomalyDINO's mode, as in `method_options`.
+    preprocess: AnomalyDINO's and SubspaceAD's mode, as in `method_options`.
     split_seed: the seed that `load_dataset` was given.
     map_frame: as in `Protocol`.
     official: PatchCore or AnomalyDINO with the switches of its official code.

@@ -8,6 +8,8 @@ from adlib.errors import InputError, check_choice
 PREPROCESS = ("agnostic", "informed", "none")
 # Methods whose official code differs from the paper, and their switches as that code sets them.
 OFFICIAL: dict[str, dict[str, Any]] = {"patchcore": patchcore.OFFICIAL, "anomalydino": anomalydino.OFFICIAL}
+# Methods made for few images: they take the same features, of references that are rotated or not.
+FEW_SHOT = ("anomalydino", "subspacead")
 # Parts at arbitrary rotation (Damm et al. 2025, supplement): only there does 'informed' rotate the references.
 TURNED = {("mvtec", "hazelnut"), ("mvtec", "screw"), ("toy", "nut")}
 # A number of patches, since at few shots a fraction would leave a handful: 1% of one image's 1,024 is ten. On ELPV's
@@ -43,7 +45,8 @@ def method_options(
     resolution: shorter side in pixels; None for the method's own.
     preprocess: AnomalyDINO's mode. "agnostic" rotates every reference image and masks where the mask test passes;
         "informed" rotates only where parts are at arbitrary rotation, and masks likewise; "none" does neither. The
-        mask's threshold is in units of DINOv2's tokens, so other backbones are not masked.
+        mask's threshold is in units of DINOv2's tokens, so other backbones are not masked. SubspaceAD rotates in the
+        same modes and has no mask.
     shots: number of references; None for all.
     official: PatchCore or AnomalyDINO with the switches of its official code.
 
@@ -53,12 +56,13 @@ def method_options(
     if official and method not in OFFICIAL:
         raise InputError(f"official selects switches of {' or '.join(OFFICIAL)}, and {method} has none; leave it out.")
     options: dict[str, Any] = dict(OFFICIAL[method]) if official else {}
-    if method == "anomalydino":
+    if method in FEW_SHOT:
         options["rotate"] = preprocess == "agnostic" or (preprocess == "informed" and (dataset, category) in TURNED)
         if "vit" not in backbone:
             options["resize"] = CONVOLUTIONAL_RESIZE
         if backbone in DEEP_LAYERS:
             options["layers"] = DEEP_LAYERS[backbone]
+    if method == "anomalydino":
         options["mask"] = "test" if preprocess != "none" and backbone.startswith("dinov2") else "never"
     if method == "patchcore" and shots is not None and not official:
         options |= {"coreset": FEW_SHOT_CORESET, "top_share": FEW_SHOT_TOP_SHARE}

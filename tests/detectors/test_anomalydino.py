@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from PIL import Image
 
 from adlib.data import load_dataset
-from adlib.data.rotation import rotate
+from adlib.data.rotation import ANGLES, rotate
 from adlib.detectors import columns
-from adlib.detectors.anomalydino import ANGLES, AnomalyDINO
+from adlib.detectors.anomalydino import AnomalyDINO
 from adlib.detectors.masking import object_mask
 from adlib.errors import InputError
 from adlib.features.cache import TensorCache

@@ -27,6 +27,16 @@ def test_only_dinov2_is_masked():
     assert options["mask"] == "never" and options["rotate"] is True
 
 
+@pytest.mark.parametrize(("mode", "category"), [("agnostic", "bottle"), ("informed", "screw"), ("none", "screw")])
+def test_subspacead_takes_the_features_of_anomalydino(mode, category):
+    for backbone in ("efficientnet_lite0", "resnet18", "dinov2_vits14"):
+        dino, subspace = (
+            method_options(method, "mvtec", category, backbone, preprocess=mode, shots=4)
+            for method in ("anomalydino", "subspacead")
+        )
+        assert dino.pop("mask") and subspace == dino
+
+
 def test_few_shots_have_a_small_bank_unless_the_code_is_official():
     assert method_options("patchcore", "elpv", "mono", "resnet18", shots=4) == {"coreset": 1000, "top_share": 0.01}
     assert method_options("patchcore", "elpv", "mono", "resnet18") == {}
