@@ -259,6 +259,12 @@ def require_images(images: Sequence[Any], purpose: str) -> None:
         raise InputError(f"There are no images to {purpose}; give at least one.")
 
 
+def require_batch(images: Sequence[Any]) -> None:
+    """Raise InputError where images cannot be scored against each other."""
+    if len(images) < 2:
+        raise InputError(f"Scoring images against each other needs at least 2; {len(images)} is too few.")
+
+
 _BACKBONES: dict[tuple[Any, ...], Backbone] = {}
 
 
