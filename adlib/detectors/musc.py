@@ -96,7 +96,7 @@ class MuSc(Detector):
     def leave_one_out(
         self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False
     ) -> Predictions:
-        """Each image scored as by a detector that was fitted on the other images. Raises InputError as `fit_predict`."""
+        """Each image scored as by a detector fitted on the other images. Raises InputError as `fit_predict`."""
         require_batch(images)
         self.fit(images, cache, show_progress)
         features = self._features(images, (0,), cache, show_progress, "scoring")
