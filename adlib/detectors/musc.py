@@ -79,6 +79,14 @@ class MuSc(Detector):
         self.offsets_ = [bank.offsets for bank in banks]
         self.globals_ = torch.stack(whole)
 
+    def predict(
+        self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False
+    ) -> Predictions:
+        """Each image scored by the images of `fit`, which are not scored again. Raises InputError before `fit`."""
+        self._require_fit()
+        self._banks()  # made once, here, rather than by two threads at a time
+        return super().predict(images, cache, show_progress)
+
     def _score(self, features: ImageFeatures) -> tuple[Tensor, Tensor]:
         grid = self._patch_scores(features)
         return grid.max(), grid
@@ -99,6 +107,7 @@ class MuSc(Detector):
         """Each image scored as by a detector fitted on the other images. Raises InputError as `fit_predict`."""
         require_batch(images)
         self.fit(images, cache, show_progress)
+        self._banks()  # made once, here, rather than by two threads at a time
         features = self._features(images, (0,), cache, show_progress, "scoring")
         return self._predictions(one_core_each(self._scored_by_others, enumerate(features)))
 

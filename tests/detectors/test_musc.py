@@ -90,6 +90,12 @@ def test_each_is_scored_as_by_a_detector_of_the_others():
         np.testing.assert_allclose(found.grids[number], alone.grids[0], rtol=1e-6)
 
 
+def test_banks_are_made_once_for_a_batch():
+    detector = MuSc(**SMALL).fit(BATCH[:2])
+    first = detector._banks()
+    assert detector._banks() is first and first is not detector.fit(BATCH[2:])._banks()
+
+
 def test_the_odd_one_out_scores_highest():
     odd = render("tile", seed=0, size=96)[0]
     assert MuSc(**SMALL).fit_predict([*BATCH[:3], odd, BATCH[3]]).scores.argmax() == 3
