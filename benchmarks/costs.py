@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
-from methods import SAME_METHOD
+from methods import LEFT_OUT
 
 from adlib.data import load_dataset
 from adlib.detectors.registry import DETECTORS, default_backbone, make_detector
@@ -35,7 +35,7 @@ def main() -> None:
         "--method",
         nargs="+",
         choices=DETECTORS,
-        default=[m for m in DETECTORS if m not in SAME_METHOD],
+        default=[m for m in DETECTORS if m not in LEFT_OUT],
         help="methods to measure (default: all)",
     )
     parser.add_argument("--good", type=int, default=100, help="number of good cells to learn from")

@@ -86,4 +86,5 @@ def _finite_rows(bank: Tensor) -> Tensor:
             f"A bank must be (N, D) floats with at least one row, not {bank.dtype} of shape {tuple(bank.shape)}."
         )
     require_range(bank, "The rows of the bank")
-    return bank.detach() if bank.dtype in (torch.float32, torch.float64) else bank.detach().float()
+    bank = bank.detach() if bank.requires_grad else bank  # the same object, by which callers know their bank again
+    return bank if bank.dtype in (torch.float32, torch.float64) else bank.float()

@@ -8,6 +8,7 @@ from adlib.detectors.deep_svdd import DeepSVDD
 from adlib.detectors.draem import DRAEM
 from adlib.detectors.fastflow import FastFlow
 from adlib.detectors.gaussian import Gaussian
+from adlib.detectors.musc import MuSc
 from adlib.detectors.padim import PaDiM
 from adlib.detectors.patch_svdd import PatchSVDD
 from adlib.detectors.patchcore import PatchCore
@@ -30,6 +31,7 @@ __all__ = [
     "Detector",
     "FastFlow",
     "Gaussian",
+    "MuSc",
     "PaDiM",
     "PatchCore",
     "PatchCoreIVFPQ",

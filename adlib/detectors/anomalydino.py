@@ -26,7 +26,7 @@ from torch import Tensor
 
 from adlib.bank.memory import PatchBank
 from adlib.bank.neighbours import nearest
-from adlib.detectors.base import Predictions, Scored
+from adlib.detectors.base import Predictions, Scored, require_batch
 from adlib.detectors.columns import SharesDistances
 from adlib.detectors.masking import GROWTHS, THRESHOLD, mask_test, object_mask
 from adlib.detectors.scores import top_share_mean
@@ -152,8 +152,7 @@ class AnomalyDINO(SharesDistances):
         cache: TensorCache | None,
         show_progress: bool,
     ) -> Predictions:
-        if len(images) < 2:
-            raise InputError(f"Scoring images against each other needs at least 2; {len(images)} is too few.")
+        require_batch(images)
         self.fit(images, cache, show_progress)
         self._grouped_bank()
 

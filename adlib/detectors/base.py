@@ -271,6 +271,12 @@ def require_grid(grid: tuple[int, int], expected: tuple[int, int], name: str) ->
         )
 
 
+def require_batch(images: Sequence[Any]) -> None:
+    """Raise InputError where images cannot be scored against each other."""
+    if len(images) < 2:
+        raise InputError(f"Scoring images against each other needs at least 2; {len(images)} is too few.")
+
+
 _BACKBONES: dict[tuple[Any, ...], Backbone] = {}
 
 

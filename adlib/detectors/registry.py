@@ -10,6 +10,7 @@ from adlib.detectors.deep_svdd import DeepSVDD
 from adlib.detectors.draem import DRAEM
 from adlib.detectors.fastflow import FastFlow
 from adlib.detectors.gaussian import Gaussian
+from adlib.detectors.musc import MuSc
 from adlib.detectors.padim import PaDiM
 from adlib.detectors.patch_svdd import PatchSVDD
 from adlib.detectors.patchcore import PatchCore
@@ -42,6 +43,7 @@ DETECTORS: dict[str, type[Detector]] = {
         Autoencoder,
         VAE,
         DRAEM,
+        MuSc,
     )
 }
 
@@ -81,6 +83,7 @@ def load_detector(path: str, weights: str | None = None, device: str | None = No
             "adlib gives other scores; fit the detector again and save it."
         )
     stored = detector_class(header["detector"]).growth.read(header["parameters"])
+    stored = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}  # JSON's
     detector = make_detector(header["detector"], **stored | {"weights": weights, "device": device})
     sha256 = detector.network().weights_sha256
     if sha256 != header["weights_sha256"]:

@@ -157,7 +157,8 @@ def _measure(detector, image: Path) -> tuple[float, float, int, int]:
     bank = vectors.repeat(-(-_SEARCHED // len(vectors)), 1)[:_SEARCHED]
     search = _seconds(lambda: torch.mm(vectors, bank.T).amin(dim=1)) / len(bank)
     height, width = grid_size(maps)
-    return forward, search, height * width, vectors.shape[1]
+    banks = len(getattr(detector, "neighbourhoods", (1,)))  # MuSc has one for each, at most as large as this
+    return forward, search * banks, height * width, vectors.shape[1] * banks
 
 
 def _seconds(work: Callable[[], object]) -> float:

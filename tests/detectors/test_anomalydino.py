@@ -75,6 +75,12 @@ def test_anomalydino_batched_zero_shot_scores_against_the_others(nuts):
         AnomalyDINO(resize=96).fit_predict(batch[:1])
 
 
+def test_anomalydino_prepares_its_bank_once(nuts):
+    detector = AnomalyDINO(resize=96, rotate=False, mask="never").fit(nuts[0][:1])
+    first = detector._grouped_bank()
+    assert detector._grouped_bank() is first and first is not detector.fit(nuts[0][1:2])._grouped_bank()
+
+
 def test_anomalydino_refuses_an_unknown_mask(nuts):
     with pytest.raises(InputError, match="mask"):
         AnomalyDINO(mask="sometimes").fit(nuts[0][:1])

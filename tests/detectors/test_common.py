@@ -43,6 +43,7 @@ SMALL = {
     "cflow": {"resize": 96, "steps": 30, "batch": 4, "couplings": 4},
     "anomalydino": {"resize": 96, "rotate": False, "mask": "never"},
     "subspacead": {"resize": 96, "rotate": False},
+    "musc": {"resize": 96},
 }
 # Those that train longest, each with a file of tests of its own, are left out of the fast part.
 LONG = {"autoencoder", "cflow", "draem", "fastflow", "patch_svdd", "reverse_distillation", "stfpm", "vae"}

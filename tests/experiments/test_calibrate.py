@@ -24,6 +24,7 @@ from helpers.small_runs import DINO, SMALL, paths
         ("anomalydino", DINO),
         ("anomalydino", DINO | {"batch_share": 1.0}),  # of batched zero-shot alone
         ("patchcore", SMALL | {"coreset": 30}),
+        ("musc", SMALL),
     ],
 )
 def test_leave_one_out_is_a_fit_without_each(weld, method, options):

@@ -65,9 +65,9 @@ def test_the_network_frame_is_another_measurement(weld, protocol, done):
     assert other.metrics["pixel_auroc"] != done[0].metrics["pixel_auroc"]
 
 
-def test_zero_shots_are_batched_zero_shot(weld):
-    zero = plan(weld, "anomalydino", shots=0, options=SMALL | {"rotate": False, "mask": "never"})
-    result = run(zero, weld)
+@pytest.mark.parametrize(("method", "options"), [("anomalydino", {"rotate": False, "mask": "never"}), ("musc", {})])
+def test_zero_shots_are_batched_zero_shot(weld, method, options):
+    result = run(plan(weld, method, shots=0, options=SMALL | options), weld)
     assert result.row["references"] == [] and result.row["threshold"] is None
     with pytest.raises(InputError, match="0 shots"):
         run(plan(weld, "patchcore", shots=0, options=SMALL), weld)

@@ -24,6 +24,14 @@ def test_the_whole_bank_of_patchcore_is_predicted(weld):
     assert forecast([]) is None
 
 
+def test_every_neighbourhood_of_musc_has_a_bank(weld):
+    options = SMALL | {"layers": ("blocks4",), "neighbourhoods": (1, 3)}
+    detector = make_detector("musc", **options).fit(paths(weld.test))
+    assert len(detector.offsets_) == 2 and detector.bank0_.shape == detector.bank1_.shape
+    cost = forecast([(plan(weld, "musc", shots=0, options=options), weld)])
+    assert cost.bank_bytes == 2 * detector.bank0_.numel() * 4
+
+
 def test_the_object_mask_is_shown_where_one_is_used(weld):
     assert mask_figure(plan(weld, "anomalydino", shots=2, options=DINO), weld) is None
     assert mask_figure(plan(weld, "patchcore", shots=2, options=SMALL), weld) is None

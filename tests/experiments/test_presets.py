@@ -43,6 +43,12 @@ def test_few_shots_have_a_small_bank_unless_the_code_is_official():
     assert method_options("patchcore", "elpv", "mono", "resnet18", shots=4, official=True) == OFFICIAL
 
 
+def test_both_batched_methods_see_the_same_layers():
+    batched = [method_options(name, "elpv", "mono", "efficientnet_lite0", shots=0) for name in ("anomalydino", "musc")]
+    assert batched[0]["layers"] == batched[1]["layers"] == ("blocks3", "blocks4", "blocks5")
+    assert method_options("musc", "elpv", "mono", "resnet18") == {}
+
+
 def test_an_unknown_preprocess_mode_is_refused():
     with pytest.raises(InputError, match="'clever'"):
         method_options("anomalydino", "mvtec", "screw", "resnet18", preprocess="clever")
