@@ -106,4 +106,4 @@ def position_encoding(height: int, width: int, channels: int = ENCODING) -> Tens
 def _vectors(maps: Tensor) -> tuple[Tensor, Tensor]:
     """(B, C, h, w) -> vectors (B, h * w, C) and their positions, encoded (h * w, ENCODING)."""
     places = position_encoding(*maps.shape[2:]).to(maps.device, maps.dtype)
-    return maps.flatten(2).mT, places
+    return maps.flatten(2).transpose(1, 2), places
