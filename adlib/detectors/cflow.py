@@ -42,6 +42,7 @@ class CFLOW(FlowDetector):
     name: ClassVar[str] = "cflow"
     family: ClassVar[str] = "normalizing flow"
     chapter: ClassVar[str] = "05"
+    unit: ClassVar[str] = "difference of log-densities in nats per channel, smoothed"
     revision: ClassVar[int] = 1  # 1: the logarithm of the score, without a limit below
 
     def _build(self) -> nn.Module:

@@ -45,6 +45,7 @@ class Gaussian(Detector):
     name: ClassVar[str] = "gaussian"
     family: ClassVar[str] = "Gaussian"
     chapter: ClassVar[str] = "04"
+    unit: ClassVar[str] = "Mahalanobis distance, in standard deviations"
 
     shrinkage: float | None = None
 

@@ -45,6 +45,7 @@ class PaDiM(Detector):
     name: ClassVar[str] = "padim"
     family: ClassVar[str] = "memory bank"
     chapter: ClassVar[str] = "06"
+    unit: ClassVar[str] = "Mahalanobis distance, in standard deviations, smoothed"
     growth: ClassVar[Growth] = Detector.growth | Growth(added={"join": "interpolate"})
 
     aspect: str = "square"

@@ -65,6 +65,7 @@ class PatchCore(Detector):
     name: ClassVar[str] = "patchcore"
     family: ClassVar[str] = "memory bank"
     chapter: ClassVar[str] = "06"
+    unit: ClassVar[str] = "distance between features (squared, where distance is)"
 
     crop: int | None = None
     neighbourhood: int = 3

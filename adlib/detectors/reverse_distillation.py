@@ -40,6 +40,7 @@ class ReverseDistillation(TrainedDetector):
     name: ClassVar[str] = "reverse_distillation"
     family: ClassVar[str] = "teacher-student"
     chapter: ClassVar[str] = "02"
+    unit: ClassVar[str] = "sum over the scales of 1 - cosine, smoothed"
 
     learning_rate: float = 3e-3
     width: int = 32

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from adlib.data.images import read_image
+from adlib.data.images import image_name, read_image
 from adlib.detectors.base import Detector, Predictions, require_images
 from adlib.detectors.registry import load_detector
 from adlib.errors import InputError
@@ -54,8 +54,17 @@ class OnnxModel:
     def _scored(self, images: Sequence[Any]) -> Iterator[tuple[float, np.ndarray, Frame]]:
         for image in images:
             pixels, frame = self._spec.preprocess(read_image(image, self.window))
-            score, grid = self._session.run(None, {INPUT: pixels.numpy()[None]})
+            score, grid = self._run(pixels.numpy()[None], image_name(image))
             yield float(score[0]), grid[0], frame
+
+    def _run(self, pixels: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            return tuple(self._session.run(None, {INPUT: pixels}))
+        except Exception as error:  # its own classes, as above
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(
+                f"ONNX Runtime cannot score {name} of {pixels.shape} with this graph ({reason})."
+            ) from error
 
 
 def load_model(path: str | Path, weights: str | None = None, device: str | None = None) -> Detector | OnnxModel:
@@ -81,5 +90,5 @@ def onnx_runtime() -> Any:
         import onnxruntime  # an extra: nothing but exported models needs it
     except ImportError as error:
         raise InputError("ONNX models need the package onnxruntime; run pip install 'adlib[onnx]'.") from error
-    onnxruntime.set_default_logger_severity(3)  # its warnings are about optimisations that it did not find
+    onnxruntime.set_default_logger_severity(4)  # what fails is raised, too
     return onnxruntime

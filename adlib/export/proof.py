@@ -1,6 +1,9 @@
 """Whether an exported model says what its detector says: scores, decisions and maps of the same images.
 
 Exported scores that differ from the trained ones let bad parts pass, so a file is written only after this comparison.
+Scores of the user's images may differ by a small fraction of the good scores' spread. Made-up images, white or noise,
+may lie hundreds of spreads from the good ones; there float32 itself resolves no such fraction, and a difference is
+compared with that distance instead.
 """
 
 from collections.abc import Sequence
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from adlib.data.images import image_name, read_image
 from adlib.detectors.base import Detector, Predictions
@@ -17,8 +21,9 @@ from adlib.evaluation.thresholds import decide
 from adlib.export.describe import thresholds
 from adlib.export.model import OnnxModel
 
-SCORES = 1e-4  # largest difference of scores, as a fraction of the good scores' spread
+SCORES = 1e-4  # largest difference of scores, as a fraction of the good scores' spread (made-up images: see above)
 MAPS = 1e-3  # largest difference of patch scores, as a fraction of the image's highest
+FLAT = {"black": 0, "grey": 128, "white": 255}
 STORED = 1e-7  # relative: good scores, and so the threshold, are stored with 8 digits
 
 
@@ -28,8 +33,8 @@ class Proof:
 
     images: number of images that the user gave.
     made_up: number of synthetic images: noise, one grey level, extreme shapes.
-    score_difference: largest difference of two image scores.
-    spread: of the good scores, to which the difference is compared.
+    score_difference: largest difference of two image scores, among the user's images where there are any.
+    spread: standard deviation of the good scores, with which the difference is compared.
     decisions: number of images whose decisions were compared; 0 where there is no threshold.
     on_threshold: number of images whose score IS the threshold, to the digits in which it is stored: rounding decides
         them in the detector, too, so they are not compared.
@@ -72,38 +77,39 @@ def prove(detector: Detector, exported: OnnxModel, paths: Sequence[str | Path] =
     paths: image files that the detector did not learn from, good and defective ones.
     Raises InputError where scores, decisions or maps differ, see SCORES and MAPS, and as `read_image` does.
     """
-    images = [*paths, *made_up(read_image(paths[0]) if paths else None)]
-    names = [*map(image_name, paths), *(f"made-up image {n}" for n in range(1, 1 + len(images) - len(paths)))]
+    synthetic = made_up(read_image(paths[0]) if paths else None)
+    images, names = [*paths, *synthetic.values()], [*map(image_name, paths), *synthetic]
     ours, theirs = detector.predict(images), exported.predict(images)
     calibration = getattr(detector, "calibration_", {})
+    good = calibration.get("good_scores") or ours.scores[: len(paths) or None]
+    spread = float(np.std(good)) or 1.0
+    scale = np.full(len(images), spread)
+    scale[len(paths) :] = np.maximum(spread, np.abs(ours.scores[len(paths) :] - np.median(good)))
     apart = np.abs(ours.scores - theirs.scores)
-    spread = spread_of(calibration.get("good_scores") or ours.scores[: len(paths)], ours.scores)
-    _refuse(apart / spread, SCORES, names, "image scores differ by {:.2g} of the good scores' spread")
+    _refuse(apart / scale, SCORES, names, "image scores differ by {:.2g} of the good scores' spread or distance")
     maps = np.array([_maps_apart(ours, theirs, index) for index in range(len(images))])
     _refuse(maps, MAPS, names, "patch scores differ by {:.2g} of the highest")
     compared = _compare_decisions(ours, theirs, thresholds(calibration)[0], names)
-    made = len(images) - len(paths)
-    return Proof(len(paths), made, float(apart.max()), spread, *compared, float(maps.max()))
+    return Proof(
+        len(paths), len(synthetic), float(apart[: len(paths) or None].max()), spread, *compared, float(maps.max())
+    )
 
 
-def made_up(like: Any = None) -> list[np.ndarray]:
-    """Images that no camera takes and an export must survive: (H, W, 3) uint8.
+def made_up(like: Image.Image | None = None) -> dict[str, np.ndarray]:
+    """Images that no camera takes and an export must survive: name -> (H, W, 3) uint8.
 
-    Noise, black, white and grey; noise of a lying and of a standing extreme shape; and where an image is given, that
-    image pressed into both shapes. like: a PIL image, None for none.
+    Noise, one grey level, noise of extreme shapes; and where an image is given, that image pressed into these shapes.
     """
     random = np.random.default_rng(0)
-    shapes = ((64, 448), (448, 64))
-    noise = [random.integers(0, 256, (*size, 3), dtype=np.uint8) for size in ((256, 256), *shapes)]
-    flat = [np.full((256, 256, 3), level, dtype=np.uint8) for level in (0, 128, 255)]
-    pressed = [np.asarray(like.convert("RGB").resize(size[::-1])) for size in shapes] if like is not None else []
-    return [*noise, *flat, *pressed]
-
-
-def spread_of(good: Sequence[float] | np.ndarray, all_scores: np.ndarray) -> float:
-    """Population standard deviation of good scores; of all scores where there are not two different good ones."""
-    found = float(np.std(good)) if len(good) > 1 else 0.0
-    return found or float(np.std(all_scores)) or 1.0
+    wide, tall = (64, 448), (448, 64)
+    images = {
+        f"the {name} made-up image": np.full((256, 256, 3), level, dtype=np.uint8) for name, level in FLAT.items()
+    }
+    for name, size in (("noise", (256, 256)), ("wide noise", wide), ("tall noise", tall)):
+        images[f"the {name} image"] = random.integers(0, 256, (*size, 3), dtype=np.uint8)
+    for name, size in (("wide", wide), ("tall", tall)) if like else ():
+        images[f"the first image pressed {name}"] = np.asarray(like.resize(size[::-1]))
+    return images
 
 
 def _maps_apart(ours: Predictions, theirs: Predictions, index: int) -> float:
