@@ -8,6 +8,7 @@ import io
 import warnings
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from inspect import signature
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +22,8 @@ from adlib.features.pixels import PIXELS
 OPSET = 17
 INPUT, SCORE, PATCH_MAP = "image", "score", "patch_map"  # names in the graph
 LARGEST = 2 * 10**9  # bytes; a file of Protocol Buffers ends at 2 GiB
+# torch's newer exporter took more than a minute where tracing takes one second; before torch 2.5 there was no choice.
+TRACING = {"dynamo": False} if "dynamo" in signature(torch.onnx.export).parameters else {}
 TRUNCATE = 4.0  # standard deviations at which scipy cuts its Gaussian off
 
 
@@ -109,7 +112,7 @@ def to_onnx(detector: Detector) -> bytes:
                 output_names=[SCORE, PATCH_MAP],
                 dynamic_axes=free,
                 opset_version=OPSET,
-                dynamo=False,  # the newer exporter fixes the sizes of images where padding depends on them
+                **TRACING,
             )
     except InputError:
         raise

@@ -102,9 +102,7 @@ def made_up(like: Image.Image | None = None) -> dict[str, np.ndarray]:
     """
     random = np.random.default_rng(0)
     wide, tall = (64, 448), (448, 64)
-    images = {
-        f"the {name} made-up image": np.full((256, 256, 3), level, dtype=np.uint8) for name, level in FLAT.items()
-    }
+    images = {f"the {name} image": np.full((256, 256, 3), level, np.uint8) for name, level in FLAT.items()}
     for name, size in (("noise", (256, 256)), ("wide noise", wide), ("tall noise", tall)):
         images[f"the {name} image"] = random.integers(0, 256, (*size, 3), dtype=np.uint8)
     for name, size in (("wide", wide), ("tall", tall)) if like else ():
