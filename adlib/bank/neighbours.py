@@ -44,6 +44,8 @@ def nearest(
     byte_budget: bytes of working memory, approximately.
     Raises InputError for invalid shapes, devices or k, and for NaN or infinity.
     """
+    if torch.onnx.is_in_onnx_export():  # the search below branches on values, which a graph cannot
+        return nearest_by_product(queries, bank, k)
     queries, bank = checked(queries, bank)
     k = _checked_count(k, len(bank))
     distances = queries.new_empty(len(queries), k)
@@ -61,6 +63,25 @@ def nearest(
             distances[part], indices[part] = _decide(queries[part], bank, k, *candidates)
             bar.update(part.stop - part.start)
     return distances, indices
+
+
+def nearest_by_product(queries: Tensor, bank: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
+    """`nearest` as one fixed sequence of operations, for a graph: products choose the rows, differences measure them.
+
+    Where two rows are equally near up to the rounding of a product, the other one may be chosen: distances then differ
+    by that rounding. Memory: M x N floats.
+
+    queries, bank, k: as for `nearest`, unchecked.
+    """
+    offset = bank.mean(0)  # near the bank's middle lengths, and thus roundings, are small
+    queries, bank = queries - offset, bank - offset
+    products = bank.square().sum(1) / 2 - queries @ bank.T  # (M, N): v of the module's docstring
+    rows = products.topk(k, dim=1, largest=False).indices
+    distances = (queries[:, None] - bank[rows]).square().sum(2).sqrt()
+    if k == 1:
+        return distances, rows
+    distances, order = distances.sort(dim=1)
+    return distances, rows.gather(1, order)
 
 
 def _candidates(queries: Tensor, bank: Tensor, k: int, byte_budget: int) -> tuple[Tensor, Tensor] | None:

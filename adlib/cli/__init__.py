@@ -1,4 +1,4 @@
-"""`adlib check | run | sweep | report | reproduce | predict | methods`: thin commands on `experiments`, one per module.
+"""The commands of `adlib`, thin ones on `experiments` and the rooms above it, one per module.
 
 Each module has `add(commands)`, which declares the arguments, and imports the library only when its command runs:
 `adlib --help` need not wait for torch.
@@ -9,11 +9,11 @@ import io
 import sys
 from collections.abc import Sequence
 
-from adlib.cli import check, methods, predict, report, reproduce, run, sweep, version
+from adlib.cli import check, export, methods, predict, report, reproduce, run, sweep, version
 from adlib.cli.parser import Parser
 from adlib.errors import InputError
 
-_COMMANDS = (check, run, sweep, report, reproduce, predict, methods)
+_COMMANDS = (check, run, sweep, report, reproduce, predict, export, methods)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

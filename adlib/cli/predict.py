@@ -11,7 +11,7 @@ from adlib.cli.parser import expanded, place
 def add(commands: argparse._SubParsersAction) -> None:
     """Declare the command."""
     parser = commands.add_parser("predict", help="score images with a saved detector")
-    parser.add_argument("model", type=place, help="file that `adlib run --save` wrote")
+    parser.add_argument("model", type=place, help="file that `adlib run --save` or `adlib export` wrote")
     parser.add_argument("images", type=expanded, nargs="+", help="image files or folders")
     machine_arguments(parser)
     parser.add_argument(

@@ -71,6 +71,7 @@ class AnomalyDINO(SharesDistances):
     name: ClassVar[str] = "anomalydino"
     family: ClassVar[str] = "memory bank"
     chapter: ClassVar[str] = "21"
+    unit: ClassVar[str] = "1 - cosine, mean of the highest patches"
     smooth_original: ClassVar[bool] = True
     interpolation: ClassVar[str] = "bicubic"
     growth: ClassVar[Growth] = SharesDistances.growth | Growth(
@@ -183,6 +184,12 @@ class AnomalyDINO(SharesDistances):
 
     def _distances_depend_on(self) -> dict[str, Any]:
         return {"neighbourhood": self.neighbourhood}
+
+    def onnx_refusal(self) -> str:
+        """See `Detector.onnx_refusal`."""
+        if self.masked_:
+            return "its object mask needs a singular value decomposition, which ONNX does not have"
+        return "its search by groups of references has no graph yet; fit patchcore on the same backbone"
 
     def _layers(self) -> tuple[str, ...]:
         return tuple(self.layers or self.network().default_layers[-1:])

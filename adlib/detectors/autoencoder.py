@@ -34,6 +34,7 @@ class Autoencoder(PixelDetector):
     name: ClassVar[str] = "autoencoder"
     family: ClassVar[str] = "reconstruction"
     chapter: ClassVar[str] = "07"
+    unit: ClassVar[str] = "squared error or 1 - SSIM of a pixel, smoothed"
 
     learning_rate: float = 2e-3
     loss: str = "ssim"

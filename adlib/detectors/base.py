@@ -86,6 +86,7 @@ class Detector(ABC):
     family: ClassVar[str]  # as the survey groups methods
     chapter: ClassVar[str]  # two digits: the chapter that teaches it
     revision: ClassVar[int] = 0  # raised whenever the same parameters give different numbers
+    unit: ClassVar[str] = "none: compare a score with scores of the same model"  # of the image score, in words
     growth: ClassVar[Growth] = Growth()  # parameters added or renamed later: `growth = Detector.growth | Growth(...)`
     smooth_original: ClassVar[bool] = False  # see `Predictions`
     interpolation: ClassVar[str] = "bilinear"
@@ -136,6 +137,14 @@ class Detector(ABC):
     @abstractmethod
     def _score(self, features: ImageFeatures) -> tuple[Tensor | float, Tensor]:
         """Image score and patch scores (h, w) of one image. Several threads call it at a time."""
+
+    def onnx_refusal(self) -> str:
+        """Why the fitted detector cannot be exported to ONNX, a clause; empty where `_score` is plain operations."""
+        return ""
+
+    def learned_tensors(self) -> list[Tensor]:
+        """What `save` would write, without plain values; [] before `fit`."""
+        return [value for value in self._learned().values() if isinstance(value, Tensor)]
 
     def _check(self) -> None:
         """Raise InputError for invalid parameters."""

@@ -42,6 +42,7 @@ class CFLOW(FlowDetector):
     name: ClassVar[str] = "cflow"
     family: ClassVar[str] = "normalizing flow"
     chapter: ClassVar[str] = "05"
+    unit: ClassVar[str] = "difference of log-densities in nats per channel, smoothed"
     revision: ClassVar[int] = 1  # 1: the logarithm of the score, without a limit below
 
     def _build(self) -> nn.Module:
@@ -106,4 +107,4 @@ def position_encoding(height: int, width: int, channels: int = ENCODING) -> Tens
 def _vectors(maps: Tensor) -> tuple[Tensor, Tensor]:
     """(B, C, h, w) -> vectors (B, h * w, C) and their positions, encoded (h * w, ENCODING)."""
     places = position_encoding(*maps.shape[2:]).to(maps.device, maps.dtype)
-    return maps.flatten(2).mT, places
+    return maps.flatten(2).transpose(1, 2), places

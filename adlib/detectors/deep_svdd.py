@@ -101,6 +101,10 @@ class DeepSVDD(TrainedDetector):
         squared = self.network_.squared_distances(self._input(stack([features])))[0]
         return squared.mean().sqrt(), squared.sqrt()
 
+    def onnx_refusal(self) -> str:
+        """See `Detector.onnx_refusal`."""
+        return "it divides by an image's contrast, which on an image of one grey level is rounding over rounding"
+
     def _input(self, maps: Maps) -> Tensor:
         """(B, C, h, w): all layers, resized to the finest grid."""
         size = max(values.shape[2:] for values in maps.values())

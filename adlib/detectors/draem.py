@@ -41,6 +41,7 @@ class DRAEM(PixelDetector):
     name: ClassVar[str] = "draem"
     family: ClassVar[str] = "reconstruction"
     chapter: ClassVar[str] = "08"
+    unit: ClassVar[str] = "probability of a defect, smoothed"
 
     learning_rate: float = 3e-4
     width: int = 16

@@ -29,6 +29,7 @@ class FastFlow(FlowDetector):
     name: ClassVar[str] = "fastflow"
     family: ClassVar[str] = "normalizing flow"
     chapter: ClassVar[str] = "05"
+    unit: ClassVar[str] = "energy, half a squared standard deviation per channel, smoothed"
     revision: ClassVar[int] = 1  # 1: the logarithm of the score
 
     def _flow(self, channels: int) -> Flow:

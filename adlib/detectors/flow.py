@@ -88,4 +88,4 @@ class FlowDetector(TrainedDetector):
     def _score(self, features: ImageFeatures) -> tuple[float, Tensor]:
         energies = on_finest_grid(self._energies(stack([features])))[0]
         grid = math.log(len(energies)) - torch.logsumexp(-energies, dim=0)
-        return features.frame.network_map(grid.cpu().numpy(), self.sigma).max(), grid
+        return features.frame.highest(grid, self.sigma), grid

@@ -45,6 +45,7 @@ class Gaussian(Detector):
     name: ClassVar[str] = "gaussian"
     family: ClassVar[str] = "Gaussian"
     chapter: ClassVar[str] = "04"
+    unit: ClassVar[str] = "Mahalanobis distance, in standard deviations"
 
     shrinkage: float | None = None
 
@@ -62,12 +63,12 @@ class Gaussian(Detector):
         self.patch_mean_, covariance = moments.finish()
         self.patch_whitening_ = whitening(covariance)
 
-    def _score(self, features: ImageFeatures) -> tuple[float, Tensor]:
+    def _score(self, features: ImageFeatures) -> tuple[Tensor, Tensor]:
         """Mahalanobis distances, >= 0, from the normal of the images and from that of the patches."""
         score = torch.linalg.vector_norm(self.whitening_ @ (self._image_vector(features) - self.mean_))
         patches, grid = self._patches(features)
         distances = torch.linalg.vector_norm((patches - self.patch_mean_) @ self.patch_whitening_.T, dim=1)
-        return float(score), distances.reshape(grid)
+        return score, distances.reshape(grid)
 
     def _check(self) -> None:
         super()._check()

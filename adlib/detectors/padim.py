@@ -45,6 +45,7 @@ class PaDiM(Detector):
     name: ClassVar[str] = "padim"
     family: ClassVar[str] = "memory bank"
     chapter: ClassVar[str] = "06"
+    unit: ClassVar[str] = "Mahalanobis distance, in standard deviations, smoothed"
     growth: ClassVar[Growth] = Detector.growth | Growth(added={"join": "interpolate"})
 
     aspect: str = "square"
@@ -78,7 +79,7 @@ class PaDiM(Detector):
         deviations = vectors[:, self.channels_] - self.mean_
         distances = torch.linalg.vector_norm(torch.bmm(self.whitening_, deviations[:, :, None])[:, :, 0], dim=1)
         distances = distances.reshape(grid)
-        return features.frame.network_map(distances.cpu().numpy(), self.sigma).max(), distances
+        return features.frame.highest(distances, self.sigma), distances
 
     def _check(self) -> None:
         super()._check()

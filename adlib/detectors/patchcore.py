@@ -65,6 +65,7 @@ class PatchCore(Detector):
     name: ClassVar[str] = "patchcore"
     family: ClassVar[str] = "memory bank"
     chapter: ClassVar[str] = "06"
+    unit: ClassVar[str] = "distance between features (squared, where distance is)"
 
     crop: int | None = None
     neighbourhood: int = 3
@@ -122,7 +123,7 @@ class PatchCore(Detector):
         return chosen.to(patches.device)
 
     def _reweight(self, score: Tensor, vectors: Tensor, distances: Tensor, entries: Tensor) -> Tensor:
-        farthest = int(distances.argmax())
+        farthest = distances.argmax()
         entry = self.bank_[entries[farthest]]
         _, around = nearest(entry[None], self.bank_, k=min(self.reweight, len(self.bank_)))
         to_neighbours = torch.linalg.vector_norm(self.bank_[around[0]] - vectors[farthest], dim=1)

@@ -78,6 +78,10 @@ class PatchCoreIVFPQ(PatchCore):
             squared[short], found[short] = self.index_.search(queries[short], k, params=everywhere)
         return torch.from_numpy(np.sqrt(np.maximum(squared, 0))), torch.from_numpy(found)
 
+    def onnx_refusal(self) -> str:
+        """See `Detector.onnx_refusal`."""
+        return "ONNX has no operator for FAISS's search; fit patchcore"
+
     def _reweight(self, score: Tensor, vectors: Tensor, distances: Tensor, entries: Tensor) -> Tensor:
         farthest = int(distances.argmax())
         nearest_entry = self._decoded(entries[farthest][None])

@@ -33,7 +33,7 @@ class PixelDetector(TrainedDetector):
 
     def _score(self, features: ImageFeatures) -> tuple[float, Tensor]:
         grid = self._pixel_scores(features.maps[PIXELS][None])[0]
-        return features.frame.network_map(grid.cpu().numpy(), self.sigma).max(), grid
+        return features.frame.highest(grid, self.sigma), grid
 
 
 def apart(pixels: Tensor, returned: Tensor, loss: str) -> Tensor:

@@ -40,6 +40,7 @@ class ReverseDistillation(TrainedDetector):
     name: ClassVar[str] = "reverse_distillation"
     family: ClassVar[str] = "teacher-student"
     chapter: ClassVar[str] = "02"
+    unit: ClassVar[str] = "sum over the scales of 1 - cosine, smoothed"
 
     learning_rate: float = 3e-3
     width: int = 32
@@ -63,7 +64,7 @@ class ReverseDistillation(TrainedDetector):
     def _score(self, features: ImageFeatures) -> tuple[float, Tensor]:
         maps = {layer: values[None] for layer, values in features.maps.items()}
         grid = on_finest_grid(differences(maps, self.network_(maps)))[0].sum(0)
-        return features.frame.network_map(grid.cpu().numpy(), self.sigma).max(), grid
+        return features.frame.highest(grid, self.sigma), grid
 
 
 class Decoder(nn.Module):

@@ -42,6 +42,7 @@ class SPADE(Detector):
     name: ClassVar[str] = "spade"
     family: ClassVar[str] = "memory bank"
     chapter: ClassVar[str] = "06"
+    unit: ClassVar[str] = "distance between features of whole images; patches: between theirs"
 
     crop: int | None = None
     global_layer: str | None = None
@@ -74,6 +75,12 @@ class SPADE(Detector):
         for name in ("nearest_images", "neighbours"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}.")
+
+    def onnx_refusal(self) -> str:
+        """See `Detector.onnx_refusal`."""
+        if self.nearest_images < len(self.globals_):
+            return "which references it searches depends on the image; fit it with nearest_images as large as the shots"
+        return ""
 
     def spec(self) -> FeatureSpec:
         """The layers and the preprocessing: the pyramid and the layer of the whole image."""

@@ -41,6 +41,7 @@ class STFPM(TrainedDetector):
     name: ClassVar[str] = "stfpm"
     family: ClassVar[str] = "teacher-student"
     chapter: ClassVar[str] = "02"
+    unit: ClassVar[str] = "product over the scales of 1 - cosine"
 
     learning_rate: float = 5e-3
     student: str | None = None

@@ -243,13 +243,16 @@ class Backbone(nn.Module):
         low = self.precision != "float32"
         precision = torch.autocast(self.device.type, PRECISIONS[self.precision]) if low else nullcontext()
         with torch.inference_mode(), precision:
-            images = (images.to(self.device, torch.float32) - self._mean) / self._std
-            if self.kind == "cnn":
-                maps = self.network(images.contiguous(memory_format=torch.channels_last), layers)
-            else:
-                maps = self._vit(images, layers)
+            maps = self.maps(images.to(self.device, torch.float32), layers)
         # Tensors created in inference mode cannot enter a loss; a copy made outside of it can.
         return {layer: torch.empty(maps[layer].shape, device=self.device).copy_(maps[layer]) for layer in layers}
+
+    def maps(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """`forward` for a graph: float32 images on the backbone's device, no checks, not in inference mode."""
+        images = (images - self._mean) / self._std
+        if self.kind == "cnn":
+            return self.network(images.contiguous(memory_format=torch.channels_last), layers)
+        return self._vit(images, layers)
 
     def check_layers(self, layers: Sequence[str]) -> tuple[str, ...]:
         """`layers` as a tuple. Raises InputError if it is empty or holds a layer that this backbone does not have."""

@@ -46,6 +46,10 @@ class Frame:
         """Patch scores (h, w) -> float32 map of the network's input: bilinear, then a Gaussian of `sigma` pixels."""
         return _smooth(_upsample(grid, self.seen), sigma)
 
+    def highest(self, grid: Tensor, sigma: float) -> float:
+        """Highest value of `network_map`: the image score of methods that smooth before the maximum."""
+        return self.network_map(grid.cpu().numpy(), sigma).max()
+
     def original_map(self, grid: np.ndarray, sigma: float, smooth_original: bool, stretch: bool = False) -> np.ndarray:
         """Patch scores (h, w) -> float32 map in original pixels; NaN outside a centre crop.
 

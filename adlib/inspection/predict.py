@@ -21,13 +21,13 @@ from adlib.data.layouts.stacks import spread
 from adlib.data.names import printable
 from adlib.data.unused import left_out, notes
 from adlib.detectors.base import Detector
-from adlib.detectors.registry import load_detector
 from adlib.detectors.tiled import Scored, score_image
 from adlib.errors import InputError
 from adlib.evaluation import conformal_threshold, smallest_false_alarm_rate
 from adlib.evaluation.thresholds import SPLIT, promise
 from adlib.experiments.calibrate import acceptable_rate, check_rate
 from adlib.experiments.looks import described, differences, look_of
+from adlib.export import OnnxModel, load_model
 from adlib.features.tiles import SMALLEST_TILE
 from adlib.files import atomic_write, sha256_of, short_name, sole_writer
 from adlib.inspection.folder import claim, kept_rows
@@ -112,7 +112,7 @@ def predict_files(
 
     An image that cannot be read gets a row with the reason, and the call continues.
 
-    model: file that `Detector.save` wrote.
+    model: file that `Detector.save` or `adlib export` wrote.
     places: image files and folders.
     out: folder for the results.
     weights: file of the backbone's weights; None to find or download them.
@@ -131,7 +131,7 @@ def predict_files(
     if tile is not None and tile != 0 and tile < SMALLEST_TILE:
         raise InputError(f"A tile must have at least {SMALLEST_TILE} pixels a side, or be 0 for no tiles, not {tile}.")
     reading = Reading(group=group)
-    detector = load_detector(str(model), weights, device)
+    detector = load_model(model, weights, device)
     files = image_files(places, pages)
     groups = {printable(path): reading.group_of(path) for path in files}
     unused = tuple(notes(left_out(map(Path, places), files), Path()))
@@ -169,7 +169,7 @@ def _group_notes(rows: Sequence[Mapping[str, Any]], groups: Mapping[str, str], r
 
 
 def _score_missing(
-    detector: Detector, files: Sequence[Path], out: Path, rule: Rule, tiles: tuple[int, int] | None
+    detector: Detector | OnnxModel, files: Sequence[Path], out: Path, rule: Rule, tiles: tuple[int, int] | None
 ) -> tuple[int, int, list[dict[str, Any]]]:
     """Score the images that have no row yet; returns the numbers of images and of problems, and all rows."""
     named = {printable(path): path for path in files}
@@ -237,7 +237,7 @@ def _rule(calibration: dict[str, Any], rate: float | None) -> Rule:
     return Rule(conformal_threshold(scores, rate), contour, limits, (said,))
 
 
-def _tile_size(detector: Detector, calibration: dict[str, Any], tile: int | None) -> tuple[int, int] | None:
+def _tile_size(detector: Detector | OnnxModel, calibration: dict[str, Any], tile: int | None) -> tuple[int, int] | None:
     if tile:
         return tile, tile
     # Where the background is masked, the whole object must be visible.

@@ -92,7 +92,8 @@ class Flow(nn.Module):
 
     def forward(self, values: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z in the shape of `values`, and the log-determinant at each position."""
-        values = torch.movedim((values.movedim(1, -1) - self.mean) @ self.whitening.T, -1, 1)
+        last = values.ndim - 1  # not -1, which ends as it is in an exported graph
+        values = torch.movedim((values.movedim(1, last) - self.mean) @ self.whitening.T, last, 1)
         log_det = self.whitening.diagonal().log().sum().expand(values.shape[0], *values.shape[2:])
         for coupling in self.couplings:
             values, more = coupling(values, condition)

@@ -36,7 +36,7 @@ def ssim_map(first: Tensor, second: Tensor) -> Tensor:
 
 def _window_means(values: Tensor) -> Tensor:
     """Weighted mean of the window around every pixel, (B, C, h, w); the window is separable into rows and columns."""
-    rows, columns = (_weights(side).to(values) for side in values.shape[2:])
+    rows, columns = (_weights(int(side)).to(values) for side in values.shape[2:])
     return rows @ values @ columns.T
 
 

@@ -6,6 +6,7 @@ from PIL import Image
 
 from adlib.detectors.registry import DETECTORS, load_detector, make_detector
 from adlib.errors import InputError
+from adlib.export import export_onnx, load_model
 from adlib.features.cache import TensorCache
 
 # Small pictures keep a test at a second, and 1% of twelve of them would be a bank of two dozen patches.
@@ -47,6 +48,8 @@ SMALL = {
 }
 # Those that train longest, each with a file of tests of its own, are left out of the fast part.
 LONG = {"autoencoder", "cflow", "draem", "fastflow", "patch_svdd", "reverse_distillation", "stfpm", "vae"}
+# Those that have an export to ONNX. Another method has one too, or gives its reason.
+EXPORTED = set(SMALL) - {"anomalydino", "deep_svdd", "patchcore_ivfpq"}
 METHODS = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in sorted(DETECTORS)]
 
 
@@ -111,6 +114,22 @@ def test_save_and_load(fitted, nuts, tmp_path):
     loaded = load_detector(tmp_path / "模型.safetensors")
     assert type(loaded) is type(fitted) and loaded.parameters() == fitted.parameters()
     assert np.array_equal(loaded.predict(nuts[1]).scores, fitted.predict(nuts[1]).scores)
+
+
+def test_an_export_or_its_reason(name, fitted, nuts, tmp_path):
+    pytest.importorskip("onnx", reason="onnx is an optional extra")
+    pytest.importorskip("onnxruntime", reason="onnxruntime is an optional extra")
+    fitted.save(tmp_path / "model")
+    try:
+        path, proof = export_onnx(tmp_path / "model", tmp_path / "model.onnx", nuts[1] + nuts[2])
+    except InputError as error:
+        assert name not in EXPORTED, error
+        assert str(error).endswith(".") and "\n" not in str(error) and not list(tmp_path.glob("*.onnx"))
+    else:
+        assert proof.images == len(nuts[1] + nuts[2]) and path.with_suffix(".json").is_file()
+        exported, ours = load_model(path).predict(nuts[2]), fitted.predict(nuts[2])
+        assert np.allclose(exported.scores, ours.scores, rtol=1e-4)
+        assert np.allclose(exported.anomaly_map(0), ours.anomaly_map(0), rtol=1e-3)
 
 
 def test_a_model_of_another_revision_is_refused(name, fitted, tmp_path, monkeypatch):
