@@ -129,6 +129,14 @@ class PatchCore(Detector):
         to_neighbours = torch.linalg.vector_norm(self.bank_[around[0]] - vectors[farthest], dim=1)
         return reweighted(score, distances[farthest], to_neighbours)
 
+    def onnx_refusal(self) -> str:
+        """See `Detector.onnx_refusal`."""
+        if self.pooling == "official":
+            return (
+                'pooling="official" averages over unequal windows, which ONNX has no operator for; fit it with "mean"'
+            )
+        return ""
+
     def _check(self) -> None:
         super()._check()
         check_choice("coreset_method", self.coreset_method, CORESETS)

@@ -16,7 +16,8 @@ def top_share_mean(distances: Tensor, share: float = 0.01) -> Tensor:
     """
     if not 0 <= share <= 1:
         raise InputError(f"The fraction of patches in the image score must be between 0 and 1, not {share}.")
-    count = max(1, int(distances.shape[-1] * share))
+    # A tensor also where the number of patches is one, as in a traced graph: int() would fix that of the example.
+    count = (torch.as_tensor(distances.shape[-1]).double() * share).long().clamp(min=1)
     return torch.topk(distances, count, dim=-1).values.mean(dim=-1)
 
 

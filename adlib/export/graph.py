@@ -6,7 +6,6 @@ cannot: the search of `adlib.bank.neighbours`, and the smoothing of `Frame`, whi
 
 import io
 import warnings
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from inspect import signature
 
@@ -101,8 +100,7 @@ def to_onnx(detector: Detector) -> bytes:
     example = torch.rand(1, 3, *(size or (131, 173)), generator=torch.Generator().manual_seed(0))
     content = io.BytesIO()
     try:
-        # On failure torch prints the whole graph.
-        with torch.no_grad(), warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+        with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the tracer about branches on shapes; the comparison judges the result
             torch.onnx.export(
                 Scoring(detector).eval(),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from adlib.detectors.registry import load_detector
 from adlib.errors import InputError
@@ -30,7 +31,8 @@ def export_onnx(
     path = Path(out) if out else Path(model).with_suffix(".onnx")
     if path.suffix != ".onnx":
         raise InputError(f"The name of an ONNX file ends in .onnx, and {path.name} does not; give another --out.")
-    onnx_runtime()  # before the work
+    for package in (onnx_runtime, onnx_package):  # before the work
+        package()
     detector = load_detector(str(model), weights, "cpu")
     about = description(detector, sha256_of(model))
     graph = to_onnx(detector)
@@ -44,10 +46,15 @@ def export_onnx(
 
 def with_metadata(graph: bytes, about: dict) -> bytes:
     """An ONNX file's content with a description in its metadata."""
+    model = onnx_package().load_from_string(graph)
+    model.metadata_props.add(key=KEY, value=json.dumps(about, allow_nan=False))
+    return model.SerializeToString()
+
+
+def onnx_package() -> Any:
+    """The module onnx, or InputError where it is not installed."""
     try:
         import onnx  # an extra: nothing but exports needs it
     except ImportError as error:
         raise InputError("Exports need the package onnx; run pip install 'adlib[onnx]'.") from error
-    model = onnx.load_from_string(graph)
-    model.metadata_props.add(key=KEY, value=json.dumps(about, allow_nan=False))
-    return model.SerializeToString()
+    return onnx

@@ -73,7 +73,7 @@ def test_patches_in_another_order_score_the_same_each():
     order = torch.randperm(maps[0].numel(), generator=torch.Generator().manual_seed(0))
     shuffled = replace(features, maps={"blocks2": maps.flatten(1)[:, order].reshape(maps.shape)})
     (score, grid), (other_score, other_grid) = detector._score(features), detector._score(shuffled)
-    assert other_score == pytest.approx(score, rel=1e-6)
+    assert float(other_score) == pytest.approx(float(score), rel=1e-6)
     assert torch.allclose(other_grid.flatten(), grid.flatten()[order])
 
 

@@ -49,5 +49,7 @@ def test_refusals(pictures, monkeypatch):
         to_onnx(detector)
     with pytest.raises(InputError, match="which references it searches depends on the image"):
         to_onnx(make_detector("spade", resize=48, nearest_images=1).fit(pictures[:2]))
+    with pytest.raises(InputError, match='pooling="official" averages over unequal windows'):
+        to_onnx(make_detector("patchcore", resize=48, coreset=5, pooling="official", dims=64).fit(pictures[:2]))
     with pytest.raises(InputError, match="computes in bfloat16"):
         to_onnx(make_detector("patchcore", resize=48, coreset=5, precision="bfloat16").fit(pictures[:2]))
