@@ -68,7 +68,9 @@ def main() -> None:
 def _training_sets(levels: list[int], lists: Path | None) -> Iterator[Noisy]:
     for level in levels:
         for seed in LIST_SEEDS if level else CORESET_SEEDS:
-            names = (lists / f"bottle_{level}percent_seed{seed}.txt").read_text().split() if level else ()
+            names = (
+                (lists / f"bottle_{level}percent_seed{seed}.txt").read_text(encoding="utf-8").split() if level else ()
+            )
             yield Noisy(level, seed, tuple(names))
 
 
