@@ -68,7 +68,9 @@ def main() -> None:
 def _training_sets(levels: list[int], lists: Path | None) -> Iterator[Noisy]:
     for level in levels:
         for seed in LIST_SEEDS if level else CORESET_SEEDS:
-            names = (lists / f"bottle_{level}percent_seed{seed}.txt").read_text().split() if level else ()
+            names = (
+                (lists / f"bottle_{level}percent_seed{seed}.txt").read_text(encoding="utf-8").split() if level else ()
+            )
             yield Noisy(level, seed, tuple(names))
 
 
@@ -109,7 +111,7 @@ def _is_stored(method: str, noisy: Noisy) -> bool:
 
 
 def _store(rows: list[dict[str, Any]]) -> None:
-    stored = [pd.read_csv(TABLE)] if TABLE.exists() else []
+    stored = [pd.read_csv(TABLE, keep_default_na=False)] if TABLE.exists() else []
     table = pd.concat([*stored, pd.DataFrame(rows)]).sort_values(["level", "convention", *KEYS])
     with atomic_write(TABLE) as file:
         table.to_csv(file, index=False, float_format="%.5f", lineterminator="\n")
