@@ -132,9 +132,7 @@ class PatchCore(Detector):
     def onnx_refusal(self) -> str:
         """See `Detector.onnx_refusal`."""
         if self.pooling == "official":
-            return (
-                'pooling="official" averages over unequal windows, which ONNX has no operator for; fit it with "mean"'
-            )
+            return 'pooling="official" averages over unequal windows, which ONNX has no operator for; take "mean"'
         return ""
 
     def _check(self) -> None:
