@@ -101,6 +101,10 @@ class MuSc(Detector):
         predictions = self.leave_one_out(images, cache, show_progress)
         return replace(predictions, scores=rescored(predictions.scores, self.globals_, self.image_neighbours))
 
+    def onnx_refusal(self) -> str:
+        """See `Detector.onnx_refusal`."""
+        return "the images of a batch score each other, and a graph sees one image"
+
     def leave_one_out(
         self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False
     ) -> Predictions:

@@ -81,6 +81,12 @@ class SubspaceAD(Detector):
         self.mean_, covariance = moments.finish()
         self.axes_ = principal_axes(covariance, self.explained)
 
+    def onnx_refusal(self) -> str:
+        """See `Detector.onnx_refusal`."""
+        if self.score_over == "pixels":
+            return 'its image score is taken over the pixels of its map; fit it with score_over="patches"'
+        return ""
+
     def _score(self, features: ImageFeatures) -> tuple[Tensor, Tensor]:
         residuals = squared_residuals(self._vectors(features), self.mean_, self.axes_).float()
         grid = residuals.reshape(grid_size(features.maps))
