@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from adlib.bank.distances import require_range
-from adlib.bank.neighbours import checked
+from adlib.bank.neighbours import checked, nearest_by_product
 from adlib.errors import InputError
 
 ALIGNMENT = 64  # bytes, a cache line and the widest vector register: see `GroupedBank.nearest`
@@ -50,6 +50,8 @@ class GroupedBank:
         queries: (M, D) finite floats, |value| < 1e15, on the bank's device.
         Raises InputError for queries of another dimension, on another device, or with NaN or infinity.
         """
+        if torch.onnx.is_in_onnx_export():  # a graph keeps no columns: one group, which has the same minimum
+            return nearest_by_product(queries, self.bank[self.bounds[0] : self.bounds[-1]])[0]
         queries = _aligned(checked(queries, self.bank)[0].to(self.bank.dtype))
         lengths = queries.square().sum(1)[:, None]
         squared = self._products(queries).mul_(2).add_(lengths).clamp_(min=0)

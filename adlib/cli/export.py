@@ -22,6 +22,11 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="files or folders to compare on, good and defective, that the detector did not learn from",
     )
     parser.add_argument(
+        "--with-resize",
+        action="store_true",
+        help="put resizing, cropping and scaling into the file: its input is the decoded RGB image of any size",
+    )
+    parser.add_argument(
         "--weights", type=expanded, help="file of the backbone's weights (default: searched for, then downloaded)"
     )
     parser.set_defaults(command=_export)
@@ -32,5 +37,5 @@ def _export(options: argparse.Namespace) -> None:
     from adlib.inspection import image_files
 
     images = image_files(options.images) if options.images else []
-    path, proof = export_onnx(options.model, options.out, images, options.weights)
+    path, proof = export_onnx(options.model, options.out, images, options.weights, options.with_resize)
     print("\n".join((*proof.lines(), f"Written: {path}, and {path.with_suffix('.json').name} on how to read it.")))

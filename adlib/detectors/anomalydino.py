@@ -188,8 +188,8 @@ class AnomalyDINO(SharesDistances):
     def onnx_refusal(self) -> str:
         """See `Detector.onnx_refusal`."""
         if self.masked_:
-            return "its object mask needs a singular value decomposition, which ONNX does not have"
-        return "its search by groups of references has no graph yet; fit patchcore on the same backbone"
+            return "its object mask needs a singular value decomposition, which ONNX lacks; fit it with mask=never"
+        return ""
 
     def _layers(self) -> tuple[str, ...]:
         return tuple(self.layers or self.network().default_layers[-1:])

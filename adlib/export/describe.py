@@ -13,13 +13,19 @@ from adlib.detectors.base import Detector
 from adlib.errors import InputError
 from adlib.evaluation import conformal_threshold, smallest_false_alarm_rate
 from adlib.export.graph import INPUT, OPSET, PATCH_MAP, SCORE, fixed_size
+from adlib.export.resize import PICTURE
 
 FORMAT = 1  # raised when a reader of before would misunderstand a file
 KEY = "adlib"
 
 
-def description(detector: Detector, model_sha256: str) -> dict[str, Any]:
-    """Plain values that describe an export. detector: fitted; model_sha256: of the file that it was loaded from."""
+def description(detector: Detector, model_sha256: str, resizes: bool = False) -> dict[str, Any]:
+    """Plain values that describe an export.
+
+    detector: fitted.
+    model_sha256: of the file that it was loaded from.
+    resizes: whether the graph takes the image itself, see `adlib.export.resize`.
+    """
     spec, calibration = detector.spec(), getattr(detector, "calibration_", {})
     threshold, contour = thresholds(calibration)
     return {
@@ -31,13 +37,7 @@ def description(detector: Detector, model_sha256: str) -> dict[str, Any]:
         "parameters": detector.parameters() | {"weights": None, "device": None},  # of the machine that exported
         "model_sha256": model_sha256,
         "weights_sha256": detector.network().weights_sha256,
-        "input": {
-            "name": INPUT,
-            "shape": [1, 3, *(fixed_size(detector) or ("height", "width"))],
-            "type": "float32",
-            "values": "RGB from 0 to 1 (8-bit values divided by 255), one image; the network's own normalisation is "
-            "in the graph",
-        },
+        "input": _picture() if resizes else _pixels(detector),
         "preprocess": asdict(spec.preprocess) | {"window": list(spec.window) if spec.window else None},
         "score": {
             "name": SCORE,
@@ -60,6 +60,25 @@ def description(detector: Detector, model_sha256: str) -> dict[str, Any]:
             "shows; limits are the ends of a colour scale",
         },
         "calibration": calibration,
+    }
+
+
+def _pixels(detector: Detector) -> dict[str, Any]:
+    return {
+        "name": INPUT,
+        "shape": [1, 3, *(fixed_size(detector) or ("height", "width"))],
+        "type": "float32",
+        "values": "RGB from 0 to 1 (8-bit values divided by 255), one image after the steps of preprocess; the "
+        "network's own normalisation is in the graph",
+    }
+
+
+def _picture() -> dict[str, Any]:
+    return {
+        "name": PICTURE,
+        "shape": ["height", "width", 3],
+        "type": "uint8",
+        "values": "RGB from 0 to 255, one decoded image of any size; the steps of preprocess are in the graph",
     }
 
 

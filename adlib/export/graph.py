@@ -18,7 +18,7 @@ from adlib.errors import InputError
 from adlib.features.extract import ImageFeatures
 from adlib.features.pixels import PIXELS
 
-OPSET = 17
+OPSET = 18
 INPUT, SCORE, PATCH_MAP = "image", "score", "patch_map"  # names in the graph
 LARGEST = 2 * 10**9  # bytes; a file of Protocol Buffers ends at 2 GiB
 # torch's newer exporter took more than a minute where tracing takes one second; before torch 2.5 there was no choice.
@@ -94,10 +94,16 @@ def to_onnx(detector: Detector) -> bytes:
     """
     if reason := refusal(detector):
         raise InputError(f"{detector.name} cannot be exported to ONNX: {reason}.")
-    size = fixed_size(detector)
+    size, multiple = fixed_size(detector), detector.spec().preprocess.multiple
+    free_size = (131 // multiple * multiple, 173 // multiple * multiple)
     free = None if size else {INPUT: {2: "height", 3: "width"}, PATCH_MAP: {1: "rows", 2: "columns"}}
     # Sides of which no stride is a divisor, and that differ: nothing about the example may pass for a rule.
-    example = torch.rand(1, 3, *(size or (131, 173)), generator=torch.Generator().manual_seed(0))
+    example = torch.rand(
+        1,
+        3,
+        *(size or free_size),
+        generator=torch.Generator().manual_seed(0),
+    )
     content = io.BytesIO()
     try:
         with torch.no_grad(), warnings.catch_warnings():
@@ -125,8 +131,8 @@ def refusal(detector: Detector) -> str:
     network = detector.network()
     if reason := detector.onnx_refusal():
         return reason
-    if network.kind == "vit":
-        return "its vision transformer resamples its position embedding to the size of each image"
+    if network.kind == "vit" and not network.has_position_embedding:
+        return "its rotary positions are computed for the size of each image"
     if network.precision != "float32":
         return f"it computes in {network.precision}; fit it with precision float32"
     size = sum(value.numel() * value.element_size() for value in (*detector.learned_tensors(), *network.parameters()))

@@ -1,10 +1,12 @@
 """An exported detector, run by ONNX Runtime, with the interface that `adlib predict` needs of a detector."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from PIL import Image
 
 from adlib.data.images import image_name, read_image
 from adlib.detectors.base import Detector, Predictions, require_images
@@ -12,6 +14,7 @@ from adlib.detectors.registry import load_detector
 from adlib.errors import InputError
 from adlib.export.describe import KEY, parsed
 from adlib.export.graph import INPUT
+from adlib.export.resize import PICTURE
 from adlib.features.extract import FeatureSpec
 from adlib.features.patches import Frame, Preprocess
 
@@ -23,6 +26,8 @@ class OnnxModel:
     name: the file's name, for messages.
     Raises InputError where onnxruntime is missing, and for a file that is damaged, foreign or of another format.
     """
+
+    runtime: ClassVar[str] = "ONNX Runtime"
 
     def __init__(self, content: bytes, name: str) -> None:
         runtime = onnx_runtime()
@@ -37,6 +42,7 @@ class OnnxModel:
         window = how.pop("window")
         self.window = tuple(window) if window else None
         self._spec = FeatureSpec((), Preprocess(**how), self.window)
+        self._resizes = self.description["input"]["name"] == PICTURE
 
     def spec(self) -> FeatureSpec:
         """The preprocessing, without layers."""
@@ -53,18 +59,47 @@ class OnnxModel:
 
     def _scored(self, images: Sequence[Any]) -> Iterator[tuple[float, np.ndarray, Frame]]:
         for image in images:
-            pixels, frame = self._spec.preprocess(read_image(image, self.window))
-            score, grid = self._run(pixels.numpy()[None], image_name(image))
+            fed, frame = self._fed(read_image(image, self.window))
+            try:
+                score, grid = self._compute(fed)
+            except Exception as error:  # its own classes, as above
+                reason = " ".join(str(error).split())[:200]
+                raise InputError(
+                    f"{self.runtime} cannot score {image_name(image)} with this graph ({reason})."
+                ) from error
             yield float(score[0]), grid[0], frame
 
-    def _run(self, pixels: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
-        try:
-            return tuple(self._session.run(None, {INPUT: pixels}))
-        except Exception as error:  # its own classes, as above
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(
-                f"ONNX Runtime cannot score {name} of {pixels.shape} with this graph ({reason})."
-            ) from error
+    def _fed(self, image: Image.Image) -> tuple[dict[str, np.ndarray], Frame]:
+        """The graph's input, and the part of the image that it shows."""
+        if self._resizes:
+            return {PICTURE: np.asarray(image)}, self._spec.preprocess.frame(image.height, image.width)
+        pixels, frame = self._spec.preprocess(image)
+        return {INPUT: pixels.numpy()[None]}, frame
+
+    def _compute(self, fed: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Image score (1,) and patch scores (1, rows, columns)."""
+        return tuple(self._session.run(None, fed))
+
+
+class OpenVinoModel(OnnxModel):
+    """The same file, computed by OpenVINO in float32. Parameters and errors: see `OnnxModel`."""
+
+    runtime: ClassVar[str] = "OpenVINO"
+
+    def __init__(self, content: bytes, name: str) -> None:
+        super().__init__(content, name)
+        self._content = content
+
+    @cached_property
+    def _compiled(self) -> Any:
+        import openvino
+
+        core = openvino.Core()
+        # Left alone, OpenVINO computes in bfloat16 where the processor can.
+        return core.compile_model(core.read_model(self._content), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+    def _compute(self, fed: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        return tuple(self._compiled(fed).to_tuple())
 
 
 def load_model(path: str | Path, weights: str | None = None, device: str | None = None) -> Detector | OnnxModel:

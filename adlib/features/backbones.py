@@ -222,6 +222,11 @@ class Backbone(nn.Module):
         return super().train(False)
 
     @property
+    def has_position_embedding(self) -> bool:
+        """Whether it is a "vit" that adds a learned embedding to its patches, rather than rotary positions."""
+        return self._positions is not None
+
+    @property
     def device(self) -> torch.device:
         """The device of the network."""
         return self._mean.device

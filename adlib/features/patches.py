@@ -135,13 +135,22 @@ class Preprocess:
     def __call__(self, image: Image.Image) -> tuple[Tensor, Frame]:
         """RGB image -> (3, h, w) float32 in [0, 1] and the frame that maps it back to the image.
 
+        Raises InputError as `frame` does.
+        """
+        frame = self.frame(image.height, image.width)
+        if frame.resized != frame.original:
+            # PIL's filters are antialiased when they shrink, as in both official codes.
+            image = image.resize(frame.resized[::-1], INTERPOLATIONS[self.interpolation])
+        (height, width), top, left = frame.seen, frame.top, frame.left
+        pixels = np.asarray(image)[top : top + height, left : left + width]
+        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float().div_(255), frame
+
+    def frame(self, height: int, width: int) -> Frame:
+        """The part of an image of this size, in pixels, that the network sees.
+
         Raises InputError where the image is too narrow for one patch.
         """
-        width, height = image.size
         resized = self._resized_size(height, width)
-        if resized != (height, width):
-            # PIL's filters are antialiased when they shrink, as in both official codes.
-            image = image.resize(resized[::-1], INTERPOLATIONS[self.interpolation])
         top = left = 0
         seen = resized
         if self.crop is not None:
@@ -153,9 +162,7 @@ class Preprocess:
                 f"An image of {width} x {height} pixels becomes {resized[1]} x {resized[0]} and holds no patch "
                 f"of {self.multiple} pixels; choose a larger resize."
             )
-        pixels = np.asarray(image)[top : top + seen[0], left : left + seen[1]]
-        tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float().div_(255)
-        return tensor, Frame((height, width), resized, top, left, seen, centred=self.crop is not None)
+        return Frame((height, width), resized, top, left, seen, centred=self.crop is not None)
 
     def mask(self, mask: np.ndarray, frame: Frame) -> np.ndarray:
         """Defect mask (H, W) bool -> the network's frame (h, w) bool; True where a pixel is entirely defect."""

@@ -43,6 +43,8 @@ def resample_positions(
     rule: how to resample.
     Returns (1, rows * columns, C) float32; for the native grid the embedding itself, unchanged.
     """
+    if torch.onnx.is_in_onnx_export():  # there the wanted grid is not known yet
+        return _positions_in_graph(positions.float(), native, wanted, rule)
     if wanted == native:
         return positions.float()
     grid = positions.float().reshape(1, *native, -1).permute(0, 3, 1, 2)
@@ -53,6 +55,48 @@ def resample_positions(
         grid = F.interpolate(grid, size=wanted, mode="bicubic", antialias=rule.antialias)
     assert grid.shape[-2:] == wanted
     return grid.flatten(2).transpose(1, 2)
+
+
+def _positions_in_graph(
+    positions: Tensor, native: tuple[int, int], wanted: tuple[Tensor, Tensor], rule: PositionRule
+) -> Tensor:
+    """`resample_positions` as two matrix products: the resizing of graphs knows no offset. wanted: () int64 each."""
+    wanted = [torch.as_tensor(want) for want in wanted]
+    resampled = (wanted[0] != native[0]) | (wanted[1] != native[1])  # else the offset has no effect: all stay in place
+    rows, columns = (
+        cubic_matrix(want, have, (want + rule.offset * resampled) / have, rule.antialias)
+        for want, have in zip(wanted, native, strict=True)
+    )
+    channels = positions.shape[2]
+    grid = rows.float() @ positions.reshape(native[0], native[1] * channels)
+    grid = grid.reshape(wanted[0], native[1], channels).transpose(0, 1).reshape(native[1], wanted[0] * channels)
+    grid = (columns.float() @ grid).reshape(wanted[1], wanted[0], channels)
+    return grid.transpose(0, 1).reshape(1, wanted[0] * wanted[1], channels)
+
+
+def cubic_matrix(wanted: Tensor, native: int, scale: Tensor, antialias: bool) -> Tensor:
+    """(wanted, native) float64: bicubic resampling of one axis as a product, torch's `interpolate` of mode "bicubic".
+
+    wanted: () number of cells of the new axis.
+    native: number of cells of the old one.
+    scale: () new cells per old cell.
+    antialias: as in `PositionRule`.
+    """
+    cells = torch.arange(native)
+    centres = (torch.arange(wanted) + 0.5).double()[:, None] / scale - 0.5  # of the new cells, in old cells
+    if antialias:
+        weights = _cubic((centres - cells) / torch.clamp(1 / scale, min=1), -0.5)
+        return weights / weights.sum(1, keepdim=True)
+    first = torch.floor(centres)
+    taps = [(first + k, _cubic(centres - first - k, -0.75)) for k in (-1, 0, 1, 2)]  # beyond the ends: the end cells
+    return sum((place.clamp(0, native - 1) == cells) * weight for place, weight in taps)
+
+
+def _cubic(x: Tensor, a: float) -> Tensor:
+    """Keys' cubic convolution kernel (1981) at x, with the parameter a."""
+    x = x.abs()
+    near, far = ((a + 2) * x - (a + 3)) * x * x + 1, a * (((x - 5) * x + 8) * x - 4)
+    return torch.where(x <= 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
 
 
 def patch_maps(
@@ -88,7 +132,8 @@ def patch_maps(
     tokens = torch.cat([prefix.expand(len(images), -1, -1), patches], dim=1)
 
     def as_map(values: Tensor) -> Tensor:
-        return values[:, prefix.shape[1] :].transpose(1, 2).unflatten(2, grid)
+        # Not `unflatten`, which a traced graph would fill with the example's grid.
+        return values[:, prefix.shape[1] :].transpose(1, 2).reshape(len(images), -1, *grid)
 
     depth = len(network.blocks) if norm else max(wanted)
     maps = {}

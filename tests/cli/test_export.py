@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 from adlib.cli import main
 from helpers.bad_files import one_sentence
@@ -61,6 +63,25 @@ def test_predict_gives_the_same_table(call, calibrated, exported, toy_root):
         assert float(mine.pop("score")) == pytest.approx(float(other.pop("score")), rel=1e-5)
         assert mine == other and (Path("b") / mine["map"]).is_file()
     assert {p.name for p in Path("a/overlays").iterdir()} == {p.name for p in Path("b/overlays").iterdir()}
+
+
+def test_with_resize(call, calibrated, toy_root):
+    """The graph takes the images as they are, and `predict` decides as with the detector."""
+    options = ("--out", "r.onnx", "--with-resize", "--images", toy_root / "weld/test")
+    code, out, err = call("export", calibrated, *options)
+    assert code == 0 and "at most 0.01 is accepted" in out, err
+    about = json.loads(Path("r.json").read_text(encoding="utf-8"))
+    assert about["input"]["type"] == "uint8" and about["input"]["shape"] == ["height", "width", 3]
+    for model, folder in ((calibrated, "a"), ("r.onnx", "b")):
+        assert call("predict", model, toy_root / "weld/test", "--out", folder, "--tile", "0")[0] == 0
+    for mine, other in zip(_rows("a/scores.csv"), _rows("b/scores.csv"), strict=True):
+        assert float(mine["score"]) == pytest.approx(float(other["score"]), rel=1e-2)
+        assert mine["decision"] == other["decision"]
+    guide = (ROOT / "docs/deploy.md").read_text(encoding="utf-8").split("```python\n")[2].partition("```")[0]
+    names = {"np": np, "Image": Image, "ImageOps": ImageOps, "path": _rows("a/scores.csv")[0]["image"]}
+    names["session"] = pytest.importorskip("onnxruntime").InferenceSession("r.onnx")
+    exec(guide, names)
+    assert float(names["score"][0]) == pytest.approx(float(_rows("b/scores.csv")[0]["score"]), rel=1e-5)
 
 
 def test_no_images(call, calibrated):

@@ -49,7 +49,7 @@ SMALL = {
 # Those that train longest, each with a file of tests of its own, are left out of the fast part.
 LONG = {"autoencoder", "cflow", "draem", "fastflow", "patch_svdd", "reverse_distillation", "stfpm", "vae"}
 # Those that have an export to ONNX. Another method has one too, or gives its reason.
-EXPORTED = set(SMALL) - {"anomalydino", "deep_svdd", "musc", "patchcore_ivfpq", "subspacead"}
+EXPORTED = set(SMALL) - {"deep_svdd", "musc", "patchcore_ivfpq", "subspacead"}
 METHODS = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in sorted(DETECTORS)]
 
 

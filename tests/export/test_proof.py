@@ -7,7 +7,7 @@ import pytest
 
 from adlib.detectors import Predictions
 from adlib.errors import InputError
-from adlib.export.proof import made_up, prove
+from adlib.export.proof import RESIZED, made_up, prove
 
 GOOD = [1.0, 2.0, 3.0, 4.0]  # spread 1.118, threshold 4 at a rate of 0.2
 
@@ -27,6 +27,15 @@ class Scores:
         scores = [*self.scores, *[self.far] * (len(images) - len(self.scores))]
         grids = [np.full(self.grid, 10 + self.maps, dtype=np.float32) for _ in images]
         return Predictions(np.array(scores) + self.more, grids, [None] * len(images))
+
+
+def raiser(error):
+    """A function that raises an error, whatever it gets."""
+
+    def fails(*_):
+        raise error
+
+    return fails
 
 
 @pytest.fixture
@@ -66,6 +75,23 @@ def test_refused(compare, other, words):
 def test_a_made_up_image_is_measured_by_its_distance(compare):
     """500 spreads away, float32 resolves no ten-thousandth of a spread."""
     compare(Scores([2.5, 9.0]), Scores([2.5, 9.0], far=500.01))
+
+
+def test_where_the_graph_resizes_more_is_accepted(pictures, tmp_path):
+    detector, other = Scores([], far=3.0), Scores([], far=3.005)
+    assert prove(detector, other, accepted=RESIZED).lines()[1].count("at most 0.01 is accepted")
+    with pytest.raises(InputError, match="image scores differ"):
+        prove(detector, other)
+
+
+def test_openvino_is_reported_and_refuses_nothing():
+    detector = Scores([], far=3.9)
+    proof = prove(detector, detector, by_openvino=Scores([], far=4.1))
+    assert proof.openvino == pytest.approx(0.2) and proof.openvino_decisions == 6
+    assert "OpenVINO, scores differ by at most 0.2, 0.18 of the spread, and 6 decisions" in proof.lines()[2]
+    broken = Scores([], far=4.1)
+    broken.predict = raiser(InputError("OpenVINO cannot score it."))
+    assert prove(detector, detector, by_openvino=broken).lines()[2] == "OpenVINO cannot score it."
 
 
 def test_another_decision_is_refused(compare):
