@@ -5,6 +5,7 @@ from adlib.detectors.autoencoder import Autoencoder
 from adlib.detectors.base import Detector, Predictions
 from adlib.detectors.cflow import CFLOW
 from adlib.detectors.deep_svdd import DeepSVDD
+from adlib.detectors.devnet import DevNet
 from adlib.detectors.draem import DRAEM
 from adlib.detectors.fastflow import FastFlow
 from adlib.detectors.gaussian import Gaussian
@@ -28,6 +29,7 @@ __all__ = [
     "DETECTORS",
     "DRAEM",
     "DeepSVDD",
+    "DevNet",
     "Detector",
     "FastFlow",
     "Gaussian",

@@ -7,6 +7,7 @@ from adlib.detectors.autoencoder import Autoencoder
 from adlib.detectors.base import Detector, read_model
 from adlib.detectors.cflow import CFLOW
 from adlib.detectors.deep_svdd import DeepSVDD
+from adlib.detectors.devnet import DevNet
 from adlib.detectors.draem import DRAEM
 from adlib.detectors.fastflow import FastFlow
 from adlib.detectors.gaussian import Gaussian
@@ -43,6 +44,7 @@ DETECTORS: dict[str, type[Detector]] = {
         Autoencoder,
         VAE,
         DRAEM,
+        DevNet,
         MuSc,
     )
 }
