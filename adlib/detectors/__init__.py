@@ -20,6 +20,7 @@ from adlib.detectors.softpatch import SoftPatch
 from adlib.detectors.spade import SPADE
 from adlib.detectors.stfpm import STFPM
 from adlib.detectors.subspacead import SubspaceAD
+from adlib.detectors.supersimplenet import SuperSimpleNet
 from adlib.detectors.vae import VAE
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "STFPM",
     "SoftPatch",
     "SubspaceAD",
+    "SuperSimpleNet",
     "VAE",
     "default_backbone",
     "load_detector",

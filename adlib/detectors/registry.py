@@ -21,6 +21,7 @@ from adlib.detectors.softpatch import SoftPatch
 from adlib.detectors.spade import SPADE
 from adlib.detectors.stfpm import STFPM
 from adlib.detectors.subspacead import SubspaceAD
+from adlib.detectors.supersimplenet import SuperSimpleNet
 from adlib.detectors.vae import VAE
 from adlib.errors import InputError, check_choice
 
@@ -45,6 +46,7 @@ DETECTORS: dict[str, type[Detector]] = {
         VAE,
         DRAEM,
         DevNet,
+        SuperSimpleNet,
         MuSc,
     )
 }

@@ -44,6 +44,7 @@ SMALL = {
     },
     "fastflow": {"resize": 96, "steps": 30, "batch": 4, "couplings": 4},
     "cflow": {"resize": 96, "steps": 30, "batch": 4, "couplings": 4},
+    "supersimplenet": {"resize": 96, "steps": 60, "batch": 8, "width": 16},
     "anomalydino": {"resize": 96, "rotate": False, "mask": "never"},
     "subspacead": {"resize": 96, "rotate": False},
     "musc": {"resize": 96},
