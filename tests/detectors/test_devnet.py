@@ -1,5 +1,7 @@
 """DevNet against a plain statement: numpy, image by image, position by position."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from PIL import Image
 from adlib.data.toy import render
 from adlib.detectors import DevNet, load_detector
 from adlib.detectors.devnet import PositionScore, deviation_loss
-from adlib.detectors.labelled import LabelledFeatures
+from adlib.detectors.labelled import LabelledFeatures, labelled
 from adlib.detectors.supervised import LABEL, MASK
 from adlib.errors import InputError
 from adlib.features.extract import ImageFeatures
@@ -76,10 +78,10 @@ def test_masks_change_nothing(fitted, tmp_path):
     assert isinstance(load_detector(tmp_path / "model").network_, PositionScore)
 
 
-def of(label: int, number: int, mask=None):
-    frame = Preprocess(64)(Image.fromarray(GOOD[0]))[1]
+def of(label: int, number: int, mask: torch.Tensor | None = None) -> ImageFeatures:
+    """Made-up features that hold a number."""
     maps = {"blocks2": torch.full((40, 8, 8), float(number)), "blocks4": torch.zeros(112, 4, 4)}
-    return LabelledFeatures(maps, frame, "", "", mask) if label else ImageFeatures(maps, frame, "", "")
+    return LabelledFeatures(maps, None, "", "", mask) if label else ImageFeatures(maps, None, "", "")
 
 
 @pytest.mark.parametrize(("defects", "batch"), [(1, 8), (3, 8), (20, 8), (1, 2), (2, 5)])
@@ -107,6 +109,20 @@ def test_labels_and_masks_of_a_batch():
     assert batch[LABEL].tolist() == [0, 1, 1] and batch[MASK].shape == (3, 1, 8, 8)
     assert batch[MASK][0].eq(0).all() and batch[MASK][2].isnan().all()
     assert batch[MASK][1].sum() == 1 and batch[MASK][1, 0, 1, 2] == 1
+
+
+def test_thin_defects_stay_in_the_mask_and_a_crop_cuts_it(fitted, tmp_path):
+    """A scratch of one pixel in an image that is shrunk; what a centre crop hides is not there."""
+    image, scratch = np.zeros((256, 512, 3), np.uint8), np.zeros((256, 512), np.uint8)
+    scratch[128, :] = 255
+    (features,) = fitted._features([image])
+    assert labelled(features, scratch).mask.shape == (256, 512) and labelled(features, None).mask is None
+    batch = fitted._stacked([of(0, 1), labelled(features, scratch)])
+    assert batch[MASK][1, 0].sum(dim=1).tolist() == [0, 0, 0, 0, 8, 0, 0, 0]
+    cropped = replace(features, frame=Preprocess(128, crop=64)(Image.fromarray(image))[1])
+    assert labelled(cropped, scratch).mask.shape == (128, 128)
+    Image.fromarray(scratch).save(tmp_path / "mask.png")
+    assert torch.equal(labelled(features, tmp_path / "mask.png").mask, labelled(features, scratch).mask)
 
 
 @pytest.mark.parametrize(
