@@ -50,7 +50,17 @@ SMALL = {
     "musc": {"resize": 96},
 }
 # Those that train longest, each with a file of tests of its own, are left out of the fast part.
-LONG = {"autoencoder", "cflow", "draem", "fastflow", "patch_svdd", "reverse_distillation", "stfpm", "vae"}
+LONG = {
+    "autoencoder",
+    "cflow",
+    "draem",
+    "fastflow",
+    "patch_svdd",
+    "reverse_distillation",
+    "stfpm",
+    "supersimplenet",
+    "vae",
+}
 # Those that have an export to ONNX. Another method has one too, or gives its reason.
 EXPORTED = set(SMALL) - {"anomalydino", "deep_svdd", "musc", "patchcore_ivfpq", "subspacead"}
 # Twelve labelled defects, of which the last has no mask, for the methods that learn from them.
