@@ -57,11 +57,13 @@ def test_the_score_is_the_mean_of_the_highest_tenth_of_linear_scores(fitted):
     mean, std = network.mean.numpy().ravel(), network.std.numpy().ravel()
     expected = np.empty(values.shape[1:])
     for y, x in np.ndindex(*expected.shape):
-        expected[y, x] = weight @ ((values[:, y, x] - mean) / std) + bias
+        expected[y, x] = abs(weight @ ((values[:, y, x] - mean) / std) + bias)
     predictions = fitted.predict([DEFECTS[0][0]])
     np.testing.assert_allclose(predictions.grids[0], expected, rtol=1e-3, atol=1e-4)
     highest = np.sort(expected.ravel())[::-1][: expected.size // 10]
     assert predictions.scores[0] == pytest.approx(highest.mean(), rel=1e-3)
+    signed = DevNet(**SMALL, absolute=False).fit(GOOD, defects=[DEFECTS[0][0]]).predict([DEFECTS[0][0]])
+    assert signed.grids[0].min() < 0 <= predictions.grids[0].min()
 
 
 def test_it_learns_to_lift_labelled_defects_above_good_images(fitted):
