@@ -164,11 +164,21 @@ def _allows(part: Dataset) -> list[tuple[str, str]]:
         pixels = "yes" if not lacking else f"not available: {lacking}"
     source = f"{held_out} validation images" if held_out else "good training images that are not among the shots"
     return [
+        *([("labelled", _labelled(part.train_defects))] if part.train_defects else []),
         ("shots", shots),
         ("image metrics", "yes" if not lacking else f"not available: {lacking}"),
         ("pixel metrics", pixels),
         ("threshold", f"from {source}"),
     ]
+
+
+def _labelled(defects: list[Sample]) -> str:
+    """The labelled defects of the training split, how many of them have no mask, and what reads them."""
+    kinds = Counter(printable(s.defect) for s in defects)
+    found = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    bare = sum(s.mask is None for s in defects)
+    lacking = f", {bare} without a mask" if bare else ""
+    return f"{_count(len(defects), 'defect')} in train ({found}){lacking}; only --labelled N reads them"
 
 
 def lacks(part: Dataset) -> str:
