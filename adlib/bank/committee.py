@@ -30,7 +30,7 @@ class Committee:
     Raises InputError for too few images, and for other numbers below 1.
     """
 
-    def __init__(self, images: int, members: int = 15, hand: int = 8, patches: int = 2000, seed: int = 0) -> None:
+    def __init__(self, images: int, members: int = 11, hand: int = 8, patches: int = 1000, seed: int = 0) -> None:
         if images < 4:
             raise InputError(f"A committee judges images by each other and needs at least 4, not {images}; add some.")
         if min(members, hand, patches) < 1:

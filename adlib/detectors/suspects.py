@@ -17,8 +17,7 @@ from adlib.detectors.scores import top_share_mean
 from adlib.errors import InputError
 from adlib.features.cache import TensorCache
 from adlib.features.extract import extract
-from adlib.features.patches import grid_size, patch_vectors
-from adlib.progress import progress
+from adlib.features.patches import grid_size
 
 TOP_SHARE = 0.01  # of the patches, in the suspicion of an image
 
@@ -27,9 +26,9 @@ def suspicion(
     images: Sequence[Any],
     detector: PatchCore | None = None,
     *,
-    members: int = 15,
+    members: int = 11,
     hand: int = 8,
-    patches: int = 2000,
+    patches: int = 1000,
     seed: int = 0,
     cache: TensorCache | None = None,
     show_progress: bool = False,
@@ -51,10 +50,10 @@ def suspicion(
     committee = Committee(len(images), members, hand, patches, seed)
     how = {"cache": cache, "show_progress": show_progress}
     for number, item in enumerate(extract(detector.network(), images, detector.spec(), label="features", **how)):
-        committee.learn(number, _vectors(detector, item))
+        committee.learn(number, detector._vectors(item))
     scores, grids, frames = [], [], []
     for number, item in enumerate(extract(detector.network(), images, detector.spec(), label="committee", **how)):
-        judged = committee.judge(number, _vectors(detector, item))
+        judged = committee.judge(number, detector._vectors(item))
         scores.append(float(top_share_mean(judged, TOP_SHARE)))
         grids.append(judged.reshape(grid_size(item.maps)).cpu().numpy())
         frames.append(item.frame)
@@ -90,7 +89,3 @@ def score_drop_refit(
         kept = np.sort(kept[np.argsort(scores, kind="stable")[:left]])
     detector.fit([images[i] for i in kept], cache, show_progress)
     return kept
-
-
-def _vectors(detector: PatchCore, item):
-    return patch_vectors(item.maps, detector.neighbourhood, detector.pooling, detector.dims)[0]
