@@ -21,6 +21,7 @@ from adlib.detectors.spade import SPADE
 from adlib.detectors.stfpm import STFPM
 from adlib.detectors.subspacead import SubspaceAD
 from adlib.detectors.supersimplenet import SuperSimpleNet
+from adlib.detectors.suspects import score_drop_refit, suspicion
 from adlib.detectors.vae import VAE
 
 __all__ = [
@@ -50,4 +51,6 @@ __all__ = [
     "default_backbone",
     "load_detector",
     "make_detector",
+    "score_drop_refit",
+    "suspicion",
 ]
