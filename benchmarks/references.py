@@ -12,7 +12,8 @@ AnomalyDINO's references are rotated on `screw`, PatchCore's never; MTD's tiles 
 `draws.csv`: image AUROC of one choice per row. Pool 0 has all candidates: 50 random draws and one choice of each rule.
 The other 20 pools are random halves of the candidates, the same for all methods: each rule's choice within the half,
 and the mean of 50 random draws from it (draw is blank), so rule and chance are compared in pairs. Draws and rules are
-nested: 4 shots begin with the 2 shots of the same draw. A rule sees good images only, as means of their patch vectors.
+nested: 4 shots begin with the 2 shots of the same draw. A rule sees good images only,
+as means of each layer over its positions.
 `shots.csv`: per number of shots, the 50 random draws of pool 0 next to all candidates: mean, deviation over draws,
 deviation over resampled test images (mean over draws of the stratified bootstrap's), the mean's difference from the
 candidates as a whole with its paired bootstrap interval over test images, and the fraction of draws at most one point
@@ -34,7 +35,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adlib.bank.coreset import plain_greedy_coreset
+from adlib.bank.coreset import central_coreset
 from adlib.data import Dataset, Sample, load_dataset
 from adlib.detectors import make_detector
 from adlib.detectors.base import Detector
@@ -44,7 +45,7 @@ from adlib.evaluation.comparison import win_matrix
 from adlib.experiments.presets import method_options
 from adlib.features.cache import TensorCache
 from adlib.features.extract import extract
-from adlib.features.patches import patch_vectors
+from adlib.features.patches import patch_vectors, whole_image_vector
 from adlib.files import atomic_write
 from adlib.progress import progress
 
@@ -64,12 +65,12 @@ RESAMPLES = 2000
 
 def nearest_to_mean(points: Tensor, count: int) -> list[int]:
     """The `count` rows of points (N, D) nearest to their mean, nearest first."""
-    return _from_mean(points).argsort(stable=True)[:count].tolist()
+    return torch.linalg.vector_norm(points - points.mean(dim=0), dim=1).argsort(stable=True)[:count].tolist()
 
 
 def k_centre(points: Tensor, count: int) -> list[int]:
-    """Greedy k-centre from the row nearest to the mean: each next one is farthest from all chosen ones."""
-    return plain_greedy_coreset(points, int(_from_mean(points).argmin()), count).tolist()
+    """Greedy k-centre from the row nearest to the mean, `--selection coreset`."""
+    return central_coreset(points, count).tolist()
 
 
 def k_medoids(points: Tensor, count: int) -> list[int]:
@@ -91,16 +92,12 @@ RULES: dict[str, Callable[[Tensor, int], list[int]]] = {
 }
 
 
-def _from_mean(points: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(points - points.mean(dim=0), dim=1)
-
-
 @dataclass(frozen=True)
 class Scored:
     """Test images against every candidate.
 
     distances: (candidates, test images, patches) to the nearest patch of the candidate.
-    whole: (candidates, D) mean patch vector of each candidate.
+    whole: (candidates, D) vector of each candidate as a whole, see `whole_image_vector`.
     labels: (test images,) 0 good, 1 defective.
     top_share: see `top_share_mean`.
     """
@@ -173,8 +170,9 @@ def measured(dataset: Dataset, name: str, method: str, cache: TensorCache | None
     angles = detector.reference_angles
     candidates = [s.path for s in sampled(dataset.train_good, CANDIDATES)]
     views = list(vectors(detector, candidates, cache, angles))
-    whole = torch.stack([patches.mean(dim=0) for patches in views[:: len(angles)]])
     bank = with_lengths(torch.stack(views).unflatten(0, (-1, len(angles))).flatten(1, 2))
+    upright = extract(detector.network(), candidates, detector.spec(), cache=cache)
+    whole = torch.stack([whole_image_vector(item.maps) for item in upright])
     tested = vectors(detector, [s.path for s in test], cache)
     columns = [
         squared_distances(patches, bank)
