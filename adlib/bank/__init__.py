@@ -3,6 +3,7 @@
 from adlib.bank.committee import Committee
 from adlib.bank.coreset import (
     approximate_greedy_coreset,
+    central_coreset,
     coreset_size,
     covering_radius,
     greedy_coreset,
@@ -19,6 +20,7 @@ __all__ = [
     "GroupedBank",
     "PatchBank",
     "approximate_greedy_coreset",
+    "central_coreset",
     "coreset_size",
     "covering_radius",
     "greedy_coreset",

@@ -63,7 +63,7 @@ def protocol_arguments(parser: argparse.ArgumentParser) -> None:
         "rotation (AnomalyDINO, SubspaceAD) and masking (AnomalyDINO)",
         default="agnostic",
     )
-    choice(parser, "--selection", SELECTIONS, "how shots are sampled", default="slice")
+    choice(parser, "--selection", SELECTIONS, "how shots are chosen", default="slice")
     parser.add_argument(
         "--labelled",
         type=int,

@@ -20,6 +20,7 @@ from adlib.experiments.calibrate import FALSE_ALARM_RATE, at_rate, calibrate, ch
 from adlib.experiments.held_out import fit_labels
 from adlib.experiments.planning import HERE, Machine, build
 from adlib.experiments.protocol import Protocol
+from adlib.experiments.references import references_of
 from adlib.experiments.store import Result, ResultStore
 from adlib.features.cache import TensorCache
 
@@ -137,7 +138,7 @@ def _fit(
 ) -> tuple[Detector, list[Sample]]:
     """The detector of a protocol, fitted also on all labelled defects of the data set, and its references."""
     detector = build(protocol, machine)
-    references = [] if protocol.shots == 0 else dataset.few_shot(protocol.shots, protocol.seed, protocol.selection)
+    references = references_of(protocol, dataset, machine, cache, show)
     if references:
         detector.fit([s.path for s in references], cache, show, **fit_labels(dataset))
     return detector, references
