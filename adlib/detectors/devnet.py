@@ -46,6 +46,7 @@ class DevNet(SupervisedDetector):
     needs_defects: ClassVar[bool] = True
 
     batch: int = 16
+    learning_rate: float = 1e-2
     weight_decay: float = 1e-2
     margin: float = 5.0
     top_share: float = 0.1
