@@ -1,6 +1,6 @@
 """Two small networks over frozen features, trained in episodes on other classes than those tested (chapter 10).
 
-`Registration` follows RegAD (Huang et al. 2022, sec. 3): a spatial transformer moves a feature map, an encoder of 1 x 1
+`Registration` follows RegAD (Huang et al. 2022, sec. 3): a spatial transformer turns a feature map, an encoder of 1 x 1
 convolutions describes each patch, and a predictor guesses the description of the patch at the same place in another
 image of the class, without negatives (SimSiam, Chen and He 2021). RegAD trains a ResNet-18 with three transformers;
 here one is trained over features of a frozen network. `Prototypes` compares each patch with the support images of all
@@ -11,43 +11,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adlib.errors import check_choice
-
-MOVES = ("rotation", "affine")
-
 
 class Registration(nn.Module):
     """Siamese registration of feature maps.
 
     channels: of the maps.
     width: channels of a patch's description.
-    moves: what the spatial transformer may do: "rotation", or any "affine" map of the plane.
     """
 
-    def __init__(self, channels: int, width: int = 128, moves: str = "rotation") -> None:
+    def __init__(self, channels: int, width: int = 128) -> None:
         super().__init__()
-        check_choice("moves", moves, MOVES)
-        self.moves = moves
-        numbers = 2 if moves == "rotation" else 6
         self.locate = nn.Sequential(
-            nn.Conv2d(channels, 32, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(512, numbers)
+            nn.Conv2d(channels, 32, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(512, 2)
         )
-        nn.init.zeros_(self.locate[-1].weight)  # before training, nothing moves
-        self.locate[-1].bias.data = torch.tensor([1.0, 0.0] if numbers == 2 else [1.0, 0.0, 0.0, 0.0, 1.0, 0.0])
+        nn.init.zeros_(self.locate[-1].weight)  # before training, nothing turns
+        self.locate[-1].bias.data = torch.tensor([1.0, 0.0])
         self.encoder = nn.Sequential(_block(channels, width), _block(width, width), nn.Conv2d(width, width, 1))
         self.predictor = nn.Sequential(_block(width, width), nn.Conv2d(width, width, 1))
 
-    def plane(self, maps: Tensor) -> Tensor:
-        """(B, 2, 3) affine map of the plane predicted for each of the maps (B, C, h, w)."""
-        numbers = self.locate(maps)
-        if self.moves == "affine":
-            return numbers.view(-1, 2, 3)
-        (cos, sin), zero = F.normalize(numbers, dim=1).T, torch.zeros(len(maps), device=maps.device)
-        return torch.stack([cos, -sin, zero, sin, cos, zero], dim=1).view(-1, 2, 3)
-
     def align(self, maps: Tensor) -> Tensor:
-        """Maps (B, C, h, w), moved; outside, the border repeats."""
-        places = F.affine_grid(self.plane(maps), list(maps.shape), align_corners=False)
+        """Maps (B, C, h, w), each turned by the angle that `locate` predicts from it; outside, the border repeats."""
+        (cos, sin), zero = F.normalize(self.locate(maps), dim=1).T, torch.zeros(len(maps), device=maps.device)
+        plane = torch.stack([cos, -sin, zero, sin, cos, zero], dim=1).view(-1, 2, 3)
+        places = F.affine_grid(plane, list(maps.shape), align_corners=False)
         return F.grid_sample(maps, places, padding_mode="border", align_corners=False)
 
     def forward(self, maps: Tensor) -> Tensor:

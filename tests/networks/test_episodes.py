@@ -4,8 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from adlib.errors import InputError
-from adlib.networks.episodes import MOVES, Prototypes, Registration, train_in_episodes
+from adlib.networks.episodes import Prototypes, Registration, train_in_episodes
 
 
 @pytest.fixture(autouse=True)
@@ -17,21 +16,15 @@ def pair(classes: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(2, classes, 6, 4, 4).unbind()
 
 
-@pytest.mark.parametrize("moves", MOVES)
-def test_an_untrained_transformer_moves_nothing(moves):
+def test_an_untrained_transformer_turns_nothing():
     maps = pair()[0]
-    assert torch.allclose(Registration(6, 5, moves).align(maps), maps, atol=1e-5)
+    assert torch.allclose(Registration(6, 5).align(maps), maps, atol=1e-5)
 
 
 def test_a_quarter_turn_is_a_rotation():
     network, maps = Registration(6, 5), pair()[0]
     network.locate[-1].bias.data = torch.tensor([0.0, 2.0])  # any length: an angle of 90 degrees
     assert torch.allclose(network.align(maps), maps.rot90(1, (2, 3)), atol=1e-5)
-
-
-def test_unknown_moves_are_refused():
-    with pytest.raises(InputError, match="moves"):
-        Registration(6, 5, "shear")
 
 
 def test_registration_loss_is_the_mean_over_patches_of_one_minus_cosine():
