@@ -2,6 +2,7 @@
 
 from adlib.bank.coreset import (
     approximate_greedy_coreset,
+    central_coreset,
     coreset_size,
     covering_radius,
     greedy_coreset,
@@ -17,6 +18,7 @@ __all__ = [
     "GroupedBank",
     "PatchBank",
     "approximate_greedy_coreset",
+    "central_coreset",
     "coreset_size",
     "covering_radius",
     "greedy_coreset",

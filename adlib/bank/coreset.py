@@ -57,6 +57,21 @@ def random_coreset(n: int, size: int, seed: int = 0) -> Tensor:
     return torch.randperm(n, generator=torch.Generator().manual_seed(seed))[:size]
 
 
+def central_coreset(points: Tensor, size: int, start: int = 0) -> Tensor:
+    """Greedy k-center from near the mean: (size,) int64 indices, in the order picked; nothing in it is random.
+
+    points: (N, D) finite floats; few, such as one per image, since the algorithm is the plain one.
+    size: number of picks.
+    start: the first pick is the nearest point to the mean (0), the second nearest (1) and so on.
+    Raises InputError for invalid points, and unless 1 <= size <= N and 0 <= start < N.
+    """
+    points = _checked_points(points, size)
+    if not 0 <= start < len(points):
+        raise InputError(f"A coreset of {len(points)} points can start at 0 to {len(points) - 1}, not {start}.")
+    from_mean = torch.linalg.vector_norm(points.double() - points.double().mean(dim=0), dim=1)
+    return plain_greedy_coreset(points, int(from_mean.argsort(stable=True)[start]), size)
+
+
 def covering_radius(points: Tensor, chosen_indices: Tensor) -> float:
     """Largest Euclidean distance of a point to its nearest chosen point, >= 0: the objective of k-center.
 

@@ -63,7 +63,7 @@ def protocol_arguments(parser: argparse.ArgumentParser) -> None:
         "rotation (AnomalyDINO, SubspaceAD) and masking (AnomalyDINO)",
         default="agnostic",
     )
-    choice(parser, "--selection", SELECTIONS, "how shots are sampled", default="slice")
+    choice(parser, "--selection", SELECTIONS, "how shots are chosen", default="slice")
     parser.add_argument("--split-seed", type=int, default=0, help="seed of the split, if the data set has no split")
     choice(parser, "--map-frame", FRAMES, "pixels in which maps and masks are compared", default="original")
     parser.add_argument(

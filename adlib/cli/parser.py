@@ -29,7 +29,7 @@ class Names:
 
 METHODS = Names("adlib.detectors:DETECTORS")
 PREPROCESS = Names("adlib.experiments.presets:PREPROCESS")
-SELECTIONS = Names("adlib.data.dataset:SELECTIONS")
+SELECTIONS = Names("adlib.experiments.references:SELECTIONS")
 FRAMES = Names("adlib.experiments.protocol:FRAMES")
 LAYOUTS = Names("adlib.data.layouts:LAYOUTS", "auto")
 PAGES = Names("adlib.data.layouts.stacks:PAGES")

@@ -12,7 +12,7 @@ import numpy as np
 from adlib.data.names import printable, storable
 from adlib.errors import InputError
 
-SELECTIONS = ("slice", "random")  # how shots are drawn, see `Dataset.few_shot`
+SELECTIONS = ("slice", "random")  # how shots are drawn without looking at them, see `Dataset.few_shot`
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Dataset:
         if len(self.categories) > 1:
             raise InputError(f"Shots are sampled from one category; choose one of {', '.join(self.categories)}.")
         if selection not in SELECTIONS:
-            raise InputError(f'Unknown selection {selection!r}; choose "slice" or "random".')
+            raise InputError(f'Unknown selection {selection!r}; choose "slice" or "random" (a run also has "coreset").')
         if shots is None:
             return good
         shots, seed = whole_number("shots", shots, 1), whole_number("seed", seed, 0)

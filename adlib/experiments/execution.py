@@ -19,6 +19,7 @@ from adlib.evaluation import image_metrics, pixel_metrics
 from adlib.experiments.calibrate import FALSE_ALARM_RATE, at_rate, calibrate, check_rate, threshold_from
 from adlib.experiments.planning import HERE, Machine, build
 from adlib.experiments.protocol import Protocol
+from adlib.experiments.references import references_of
 from adlib.experiments.store import Result, ResultStore
 from adlib.features.cache import TensorCache
 
@@ -132,7 +133,7 @@ def _fit(
 ) -> tuple[Detector, list[Sample]]:
     """The detector of a protocol and its references: none at 0 shots."""
     detector = build(protocol, machine)
-    references = [] if protocol.shots == 0 else dataset.few_shot(protocol.shots, protocol.seed, protocol.selection)
+    references = references_of(protocol, dataset, machine, cache, show)
     if references:
         detector.fit([s.path for s in references], cache, show)
     return detector, references

@@ -15,7 +15,7 @@ import torch
 from matplotlib.figure import Figure
 
 from adlib import plots
-from adlib.data import Dataset
+from adlib.data import Dataset, Sample
 from adlib.data.images import read_image
 from adlib.data.names import printable
 from adlib.detectors.masking import mask_test
@@ -23,6 +23,8 @@ from adlib.detectors.training import TrainedDetector
 from adlib.experiments.held_out import HELD_OUT
 from adlib.experiments.planning import HERE, Machine, build
 from adlib.experiments.protocol import Protocol
+from adlib.experiments.references import CORESET, references_of, unseen_references
+from adlib.features.cache import TensorCache
 from adlib.features.extract import extract
 from adlib.features.patches import grid_size, patch_vectors
 
@@ -74,8 +76,8 @@ def forecast(runs: Sequence[tuple[Protocol, Dataset]], machine: Machine = HERE, 
     for protocol, dataset in runs:
         groups[protocol.method, protocol.category].append((protocol, dataset))
     for same in groups.values():
-        protocol, dataset = max(same, key=lambda run: len(_references(*run)))
-        first = _first(protocol, dataset)
+        protocol, dataset = max(same, key=lambda run: len(unseen_references(*run)))
+        first = _first(dataset, unseen_references(protocol, dataset))
         if first is None:  # `run` raises the error
             continue
         detector = build(protocol, machine)
@@ -83,11 +85,12 @@ def forecast(runs: Sequence[tuple[Protocol, Dataset]], machine: Machine = HERE, 
             continue
         rotations = len(detector.reference_angles)
         forward, search, patches, values = _measure(detector, first)
-        views = len({path for run in same for path in _references(*run)}) * rotations
+        views = len({s.path for run in same for s in unseen_references(*run)}) * rotations
         scored = len(dataset.validation or dataset.train_good[:HELD_OUT]) + len(dataset.test)
-        seconds += forward * (views + scored)
+        candidates = len(dataset.train_good) if protocol.selection == CORESET else 0
+        seconds += forward * (views + scored + candidates)
         for run in same:
-            shots = len(_references(*run)) or len(dataset.test)  # 0 shots: the test images are each other's bank
+            shots = len(unseen_references(*run)) or len(dataset.test)  # 0 shots: the test images are each other's bank
             rows = shots * rotations * patches
             kept = _kept(rows, run[0].options.get("coreset"))
             seconds += search * kept * scored
@@ -109,8 +112,10 @@ def mask_figure(protocol: Protocol, dataset: Dataset, machine: Machine = HERE) -
 
     Returns None where the run never masks, or has no image.
     """
-    path = _first(protocol, dataset)
-    if protocol.options.get("mask", "never") == "never" or path is None:
+    if protocol.options.get("mask", "never") == "never":
+        return None
+    path = _first(dataset, references_of(protocol, dataset, machine, TensorCache()))
+    if path is None:
         return None
     detector = build(protocol, machine)
     (features,) = extract(detector.network(), [path], detector.spec())
@@ -131,15 +136,9 @@ def mask_figure(protocol: Protocol, dataset: Dataset, machine: Machine = HERE) -
     )
 
 
-def _references(protocol: Protocol, dataset: Dataset) -> list[Path]:
-    if protocol.shots == 0:
-        return []
-    return [s.path for s in dataset.few_shot(protocol.shots, protocol.seed, protocol.selection)]
-
-
-def _first(protocol: Protocol, dataset: Dataset) -> Path | None:
+def _first(dataset: Dataset, references: list[Sample]) -> Path | None:
     """The image to measure: the first reference, or at 0 shots the first test image; None where there is neither."""
-    return next(iter(_references(protocol, dataset) or [s.path for s in dataset.test]), None)
+    return next((s.path for s in references or dataset.test), None)
 
 
 def _measure(detector, image: Path) -> tuple[float, float, int, int]:

@@ -31,7 +31,7 @@ class Protocol:
     weights_sha256: of its weights file.
     split_seed: seed of the split, if the data set has no split of its own.
     shots: number of good images learned from, None for all, 0 for batched zero-shot.
-    selection: how they were sampled, "slice" or "random".
+    selection: how they were chosen, "slice", "random" or "coreset" (see `references_of`).
     seed: of everything random.
     map_frame: where maps and masks are compared, "original" pixels or the "network"'s frame (official PatchCore: the
         224 crop).

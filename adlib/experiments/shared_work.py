@@ -8,23 +8,30 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from adlib.data import Dataset, Sample
+from adlib.data import Dataset
 from adlib.experiments.held_out import held_out_good
 from adlib.experiments.planning import HERE, Machine, build
 from adlib.experiments.protocol import Protocol
+from adlib.experiments.references import references_of, unseen_references
 from adlib.features.cache import TensorCache
 
 _DRAW = ("shots", "selection", "seed", "split_seed")  # what differs between the runs of one setting
 
 
-def all_references(protocols: Iterable[Protocol], dataset: Dataset) -> list[Path]:
+def all_references(
+    protocols: Iterable[Protocol], dataset: Dataset, cache: TensorCache | None = None, machine: Machine = HERE
+) -> list[Path]:
     """Every image that any of these runs learns from, once; dataset: their category."""
-    return list(dict.fromkeys(s.path for protocol in protocols for s in _references(protocol, dataset)))
+    chosen = (references_of(protocol, dataset, machine, cache) for protocol in protocols)
+    return list(dict.fromkeys(s.path for references in chosen for s in references))
 
 
-def all_scored(protocols: Iterable[Protocol], dataset: Dataset) -> list[Path]:
+def all_scored(
+    protocols: Iterable[Protocol], dataset: Dataset, cache: TensorCache | None = None, machine: Machine = HERE
+) -> list[Path]:
     """Every image that any of these runs scores, once: held-out images for the threshold, and the test set."""
-    held_out = [sample for protocol in protocols for sample in held_out_good(dataset, _references(protocol, dataset))]
+    chosen = (references_of(protocol, dataset, machine, cache) for protocol in protocols)
+    held_out = [sample for references in chosen for sample in held_out_good(dataset, references)]
     return list(dict.fromkeys(s.path for s in (*held_out, *dataset.test)))
 
 
@@ -50,11 +57,9 @@ def share_distances(
         setting = {name: value for name, value in protocol.as_dict().items() if name not in _DRAW}
         settings.setdefault(json.dumps(setting, sort_keys=True), []).append(protocol)
     for draws in settings.values():
-        references = all_references(draws, dataset)
         detector = build(draws[0], machine)
-        if hasattr(detector, "share_distances") and len(references) < sum(len(_references(p, dataset)) for p in draws):
-            detector.share_distances(references, all_scored(draws, dataset), cache, show_progress)
-
-
-def _references(protocol: Protocol, dataset: Dataset) -> list[Sample]:
-    return [] if protocol.shots == 0 else dataset.few_shot(protocol.shots, protocol.seed, protocol.selection)
+        if not hasattr(detector, "share_distances"):
+            continue
+        references = all_references(draws, dataset, cache, machine)
+        if len(references) < sum(len(unseen_references(protocol, dataset)) for protocol in draws):
+            detector.share_distances(references, all_scored(draws, dataset, cache, machine), cache, show_progress)

@@ -24,6 +24,7 @@ from adlib.errors import InputError
 from adlib.experiments.choices import Choices
 from adlib.experiments.planning import build
 from adlib.experiments.protocol import Protocol, joined_title
+from adlib.experiments.references import unseen_references
 from adlib.experiments.shared_work import all_references, all_scored, share_distances
 from adlib.experiments.store import ResultStore
 from adlib.features.cache import TensorCache
@@ -120,10 +121,10 @@ def jobs(sweep: Sweep) -> list[Job]:
         for method in sweep.methods:
             for shots in sorted(sweep.shots, reverse=True):
                 first = sweep.protocol(dataset, method, shots)
-                for seed in sweep.seeds:
-                    if shots:
-                        dataset.few_shot(shots, seed, sweep.selection)
-                planned.append(Job(dataset, tuple(replace(first, seed=seed) for seed in sweep.seeds)))
+                protocols = tuple(replace(first, seed=seed) for seed in sweep.seeds)
+                for protocol in protocols:
+                    unseen_references(protocol, dataset)
+                planned.append(Job(dataset, protocols))
     return planned
 
 
@@ -163,8 +164,8 @@ def _warm(waiting: Sequence[Job], sweep: Sweep, show_progress: bool) -> None:
     cache = TensorCache()
     for job in waiting:
         detector = build(job.protocols[0], sweep.machine)
-        references = all_references(job.protocols, job.dataset)
-        for paths, angles in ((references, detector.reference_angles), (all_scored(job.protocols, job.dataset), (0,))):
+        shared = job.protocols, job.dataset, cache, sweep.machine
+        for paths, angles in ((all_references(*shared), detector.reference_angles), (all_scored(*shared), (0,))):
             network, spec = detector.network(), detector.spec()
             for _ in extract(network, paths, spec, angles, cache=cache, show_progress=show_progress):
                 pass

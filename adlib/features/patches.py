@@ -180,6 +180,14 @@ def grid_size(maps: Mapping[str, Tensor]) -> tuple[int, int]:
     return max((tuple(m.shape[1:]) for m in maps.values()), key=lambda size: size[0] * size[1])
 
 
+def whole_image_vector(maps: Mapping[str, Tensor]) -> Tensor:
+    """(D,) float32: the mean of each layer over its positions, layers one after another.
+
+    maps: layer -> (C, h, w); D is the sum of C over the layers.
+    """
+    return torch.cat([features.flatten(1).mean(dim=1) for features in maps.values()])
+
+
 def patch_vectors(
     maps: Mapping[str, Tensor],
     neighbourhood: int = 3,
