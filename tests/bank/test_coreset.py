@@ -10,6 +10,7 @@ from torch import Tensor
 from adlib.bank import (
     _farthest_first,
     approximate_greedy_coreset,
+    central_coreset,
     coreset_size,
     covering_radius,
     greedy_coreset,
@@ -169,3 +170,16 @@ def test_points_that_are_no_numbers_are_refused(bad: float) -> None:
         greedy_coreset(points, 10, show_progress=False)
     with pytest.raises(InputError, match="floating"):
         greedy_coreset(torch.ones(5, dtype=torch.int64), 1)
+
+
+def test_a_central_coreset_starts_near_the_mean():
+    points = torch.tensor([[0.0, 0.0], [4.0, 0.0], [1.0, 0.5], [0.0, 9.0], [-5.0, 0.0]])  # mean (0, 1.9)
+    assert central_coreset(points, 3).tolist() == [2, 3, 4]
+    assert central_coreset(points, 2, start=1).tolist() == [0, 3]
+    assert sorted(central_coreset(points, 5).tolist()) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("size", "start"), [(0, 0), (6, 0), (2, 5), (2, -1)])
+def test_a_central_coreset_refuses_what_it_cannot_pick(size, start):
+    with pytest.raises(InputError):
+        central_coreset(torch.rand(5, 2), size, start)

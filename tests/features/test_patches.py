@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from adlib.errors import InputError
-from adlib.features.patches import JOINS, Frame, Preprocess, grid_size, patch_vectors
+from adlib.features.patches import JOINS, Frame, Preprocess, grid_size, patch_vectors, whole_image_vector
 
 
 def picture(width: int, height: int) -> Image.Image:
@@ -234,3 +234,9 @@ def test_seen_box_covers_the_whole_where_nothing_is_cropped():
 def test_a_frame_survives_the_way_through_a_tensor():
     frame = Frame((300, 417), (256, 356), 16, 66, (224, 224), True)
     assert Frame.from_tensor(frame.as_tensor()) == frame
+
+
+def test_a_whole_image_is_the_mean_of_each_layer():
+    fine, coarse = torch.rand(3, 4, 6), torch.rand(2, 2, 3)
+    found = whole_image_vector({"fine": fine, "coarse": coarse})
+    assert torch.allclose(found, torch.tensor([*(m.mean() for m in fine), *(m.mean() for m in coarse)]))
