@@ -45,7 +45,7 @@ CHAPTERS = (
     Chapter("07", "reconstruction", "autoencoder, SSIM, VAE", "why neither repairing nor copying decides"),
     Chapter("08", "anomaly synthesis", "DRAEM", "what a detector learns from synthetic defects"),
     Chapter("09", "supervised", "DevNet, segmentation", "planned"),
-    Chapter("10", "few-shot and meta-learning", "RegAD", "planned"),
+    Chapter("10", "few-shot and meta-learning", "k-centre, RegAD", "which shots matter, and whether practice helps"),
     Chapter("11", "zero-shot", "CLIP, DINO, the batch", "what words and the batch can replace"),
     Chapter("12", "noisy training data", "SoftPatch", "planned"),
     Chapter("13", "3D", "FPFH, BTF", "planned"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from adlib.files import atomic_write
 from adlib.plots.style import DEFECTIVE, FAINT, GOOD, INK
 from tools.glyphs import (
+    BLOB,
     SIZE,
     bank,
     bell,
@@ -352,6 +353,34 @@ def three_intervals() -> str:
     return frame(marks, 370)
 
 
+def few_shot() -> str:
+    """Above, a detector compares patches with those of chosen shots; below, a network trains on rendered classes."""
+    marks: list[Mark] = [turned(words(30, 80, "few shots", 22, FAINT), 30, 80)]
+    marks += [turned(words(30, 276, "meta-learning", 22, FAINT), 30, 276), path("M50 178 H786", FAINT, width=2)]
+    for place in range(8):  # good images, two of them chosen
+        marks.append(
+            box(60 + 40 * (place % 4), 40 + 40 * (place // 4), 34, 34, GOOD if place in (1, 6) else PALE, GOOD)
+        )
+    marks += [words(137, 144, "which ones?"), arrow(228, 77, 270, 77)]
+    marks += [*network(282, 31), words(328, 148, "frozen"), arrow(384, 77, 420, 77)]
+    marks += [*bank(432, 31), words(480, 148, "bank"), arrow(536, 77, 572, 77)]
+    marks += [*heat(590, 31), words(636, 148, "score, map")]
+    rendered = ([box(0, 0, SIZE, SIZE, PALE), path(BLOB.format(36, 22), INK, "#B8C4CF")], texture(0, 0))
+    for row, glyph in enumerate(rendered):  # two classes, two images of each
+        for x in (66, 144):
+            marks.append(f'<g transform="translate({x} {206 + 66 * row}) scale(0.62)">{"".join(glyph)}</g>')
+    marks += [words(137, 364, "rendered classes"), arrow(228, 266, 270, 266)]
+    marks += [*network(282, 220, "#CFE3F1"), words(328, 342, "learns in"), words(328, 364, "episodes")]
+    marks += [
+        arrow(384, 266, 420, 266),
+        *parts(432, 220),
+        words(480, 342, "a part never"),
+        words(480, 364, "seen, 2 shots"),
+    ]
+    marks += [arrow(544, 266, 580, 266), words(686, 262, "better than"), words(686, 288, "the frozen one?")]
+    return frame(marks, 380)
+
+
 def zero_shot() -> str:
     """Three sources instead of good images: sentences, a network that learned without names, the batch."""
     image, net, middle, result = 24, 176, 400, 656
@@ -398,6 +427,7 @@ SCHEMATICS: dict[str, Callable[[], str]] = {
     "06_memory_bank": memory_bank,
     "07_reconstruction": reconstruction,
     "08_anomaly_synthesis": anomaly_synthesis,
+    "10_few_shot": few_shot,
     "11_zero_shot": zero_shot,
     "14_comparison": comparison,
     "15_thresholds": threshold_by_rank,
