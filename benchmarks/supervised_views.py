@@ -2,14 +2,14 @@
 
     python benchmarks/supervised_views.py --data path/to/mtd [--cache DIR] [--seeds 0 1 2] [--parts NAME ...]
 
-Splits and features are those of benchmarks/supervision.py (here on the full grid of 32 x 32 patches, mean and
-neighbourhood as PatchCore): half of the defects are labelled, the other half is tested together with 60 good test
-images, at 128 x 128 pixels. The parts:
+Splits and features are those of benchmarks/supervision.py: half of the defects are labelled, the other half is tested
+together with 60 good test images, at 128 x 128 pixels. The parts:
 
-    masks    a head on frozen features that learns from `labelled` masks: image AUROC (mean of the highest 1% of positions)
+    masks    a head on frozen features that learns from `labelled` masks: image AUROC (mean of the highest 1% of patches)
     losses   the same head from all labelled masks, by loss: Dice (threshold 0.5), pixel AP, AUPRO
-    views    head, bank and U-Net as segmentation, saliency and detection; the bank's threshold is the one of the highest
-             Dice on the labelled half
+    views    the head and a bank of the same features as segmentation, saliency and detection; the bank's threshold is
+             the one of the highest Dice on the labelled half
+    unet     a small U-Net on pixels, as in views
     kinds    a linear classifier of the five kinds on pooled features: accuracy, mean recall of the kinds
 
 A part of a seed whose rows are in the table is skipped. Without --data the stored table is printed.
@@ -27,8 +27,9 @@ from PIL import Image
 from supervision import Halves, Tiles, halves, make_head, read_tiles
 from torch import Tensor, nn
 
+from adlib.bank.coreset import greedy_coreset
+from adlib.bank.neighbours import nearest
 from adlib.data import load_dataset, read_image, read_mask
-from adlib.detectors import make_detector
 from adlib.evaluation import box_ap, boxes_of, dice, image_metrics, pixel_metrics, saliency
 from adlib.features.cache import TensorCache
 from adlib.files import atomic_write
@@ -36,7 +37,7 @@ from adlib.networks import Hourglass
 
 TABLE = Path(__file__).parents[1] / "results/mtd/supervised_views.csv"
 SIDE, GOOD_TESTED, SMALLEST = 128, 60, 8
-STEPS, BATCH, LABELLED = 300, 8, (1, 5, 20, 0)
+STEPS, BATCH, LABELLED = 200, 8, (1, 5, 20, 0)
 UNET_STEPS = 400
 KEYS = ["part", "seed"]
 
@@ -50,12 +51,12 @@ def main() -> None:
     options = parser.parse_args()
     if options.data:
         cache = TensorCache(options.cache) if options.cache else None
-        tiles = read_tiles(load_dataset(options.data), cache, pooled=1)
+        tiles = read_tiles(load_dataset(options.data), cache)
         masks = _masks(tiles)
         for seed in options.seeds:
             for name in options.parts:
                 if not _is_stored(name, seed):
-                    rows = PARTS[name](tiles, masks, halves(tiles, seed), seed, cache)
+                    rows = PARTS[name](tiles, masks, halves(tiles, seed), seed)
                     _store([{"part": name, "seed": seed} | row for row in rows])
                     print(name, seed, flush=True)
     table = _stored()
@@ -64,8 +65,8 @@ def main() -> None:
 
 def _masks(tiles: Tiles) -> np.ndarray:
     """(N, SIDE, SIDE) bool: pixels of which at least half is defective."""
-    of = {s.path: s.mask for s in tiles.dataset.samples}
-    return np.stack([_mask(of[path]) for path in tiles.paths])
+    of = {tiles.dataset.relative(s): s.mask for s in tiles.dataset.samples}
+    return np.stack([_mask(of[name]) for name in tiles.names])
 
 
 def _mask(path: Path | None) -> np.ndarray:
@@ -113,7 +114,11 @@ def _fit_masks(tiles: Tiles, masks: np.ndarray, part: Halves, defects: np.ndarra
 
 def _logits(head: nn.Module, features: Tensor) -> Tensor:
     """(B, SIDE, SIDE) from (B, P, D)."""
-    grid = head(features)[..., 0]  # (B, P)
+    return _upsampled(head(features)[..., 0])
+
+
+def _upsampled(grid: Tensor) -> Tensor:
+    """(B, P) -> (B, SIDE, SIDE)."""
     side = round(grid.shape[1] ** 0.5)
     return F.interpolate(grid.reshape(-1, 1, side, side), size=(SIDE, SIDE), mode="bilinear")[:, 0]
 
@@ -136,18 +141,18 @@ def _row(model: str, labelled: int, metric: str, value: float) -> dict[str, obje
 # --- the parts --------------------------------------------------------------------------------------------------------
 
 
-def _of_masks(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int, _: TensorCache | None) -> Iterator[dict]:
+def _of_masks(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Iterator[dict]:
     for labelled in LABELLED:
         defects = part.pool[: labelled or None]
         head = _fit_masks(tiles, masks, part, defects, "cross entropy", seed)
         with torch.no_grad():
             grids = torch.cat([head(block)[..., 0] for block in tiles.features[part.test].split(64)])
-        scores = grids.topk(grids.shape[1] // 100, dim=1).values.mean(dim=1).numpy()
+        scores = grids.topk(max(1, grids.shape[1] // 100), dim=1).values.mean(dim=1).numpy()
         auroc = image_metrics(tiles.kinds[part.test] != "good", scores)["image_auroc"]
         yield _row("head, masks", len(defects), "image_auroc", auroc)
 
 
-def _of_losses(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int, _: TensorCache | None) -> Iterator[dict]:
+def _of_losses(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Iterator[dict]:
     tested = _tested(tiles, part)
     for loss in LOSSES:
         head = _fit_masks(tiles, masks, part, part.pool, loss, seed)
@@ -158,23 +163,29 @@ def _of_losses(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int, _: Tens
             yield _row(loss, len(part.pool), name, metrics[name])
 
 
-def _of_views(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int, cache: TensorCache | None) -> Iterator[dict]:
+def _of_views(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Iterator[dict]:
     tested, count = _tested(tiles, part), len(part.pool)
     head = _fit_masks(tiles, masks, part, part.pool, "cross entropy", seed)
-    bank = make_detector("patchcore", aspect="square", seed=seed).fit([tiles.paths[i] for i in part.good], cache)
-    grids = bank.predict([tiles.paths[i] for i in [*part.pool, *tested]], cache).grids
-    of_bank = F.interpolate(torch.tensor(np.stack(grids))[:, None], size=(SIDE, SIDE), mode="bilinear")[:, 0].numpy()
+    patches = tiles.features[part.good].flatten(0, 1)
+    bank = patches[greedy_coreset(patches, len(patches) // 200, seed)]
+    asked = tiles.features[[*part.pool, *tested]]
+    of_bank = _upsampled(torch.stack([nearest(one, bank, 1)[0][:, 0] for one in asked])).numpy()
     learned, seen = of_bank[:count], of_bank[count:]
     steps = np.quantile(learned, np.linspace(0.8, 0.999, 60))
     threshold = max(steps, key=lambda t: dice(learned > t, masks[part.pool]))
     scaled = np.clip((seen - learned.min()) / (learned.max() - learned.min()), 0, 1)
     yield from _judged("bank", 0, seen, scaled, seen > threshold, masks[tested])
-    yield from _judged("bank, thresholded", count, seen, (seen > threshold).astype(float), seen > threshold, masks[tested])
-    for name, maps in (
-        ("head", _probabilities(head, tiles.features[tested])),
-        ("U-Net", _unet_maps(tiles, masks, part, tested, seed)),
-    ):
-        yield from _judged(name, count, maps, maps, maps > 0.5, masks[tested])
+    yield from _judged(
+        "bank, thresholded", count, seen, (seen > threshold).astype(float), seen > threshold, masks[tested]
+    )
+    maps = _probabilities(head, tiles.features[tested])
+    yield from _judged("head", count, maps, maps, maps > 0.5, masks[tested])
+
+
+def _of_unet(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Iterator[dict]:
+    tested = _tested(tiles, part)
+    maps = _unet_maps(tiles, masks, part, tested, seed)
+    yield from _judged("U-Net", len(part.pool), maps, maps, maps > 0.5, masks[tested])
 
 
 def _judged(
@@ -219,12 +230,12 @@ def _grey(tiles: Tiles, chosen: np.ndarray) -> Tensor:
     """(B, SIDE, SIDE) grey values, about -1 to 1; decoded once."""
     for i in chosen:
         if i not in _GREY:
-            image = read_image(tiles.paths[i]).convert("L").resize((SIDE, SIDE))
+            image = read_image(tiles.dataset.file(tiles.names[i])).convert("L").resize((SIDE, SIDE))
             _GREY[i] = np.asarray(image, dtype=np.float32) / 127.5 - 1
     return torch.tensor(np.stack([_GREY[i] for i in chosen]))
 
 
-def _of_kinds(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int, _: TensorCache | None) -> Iterator[dict]:
+def _of_kinds(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Iterator[dict]:
     del masks
     names = {kind: n for n, kind in enumerate(tiles.defects)}
     tested = part.test[tiles.kinds[part.test] != "good"]
@@ -248,7 +259,7 @@ def _of_kinds(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int, _: Tenso
         yield _row("linear", len(part.pool), f"recall of {kind}", found)
 
 
-PARTS = {"kinds": _of_kinds, "losses": _of_losses, "masks": _of_masks, "views": _of_views}
+PARTS = {"kinds": _of_kinds, "losses": _of_losses, "masks": _of_masks, "views": _of_views, "unet": _of_unet}
 
 
 def _stored() -> pd.DataFrame:

@@ -2,14 +2,14 @@
 
     python benchmarks/supervision.py --data path/to/mtd [--cache DIR] [--seeds 0 1 2]
 
-Half of each kind of defect is the pool that labels come from, the other half and the good test images are the test set;
-the seed makes the halves, the order of the pool and the initial weights. 100 good training images are held out to
-standardise scores. Heads on frozen features (EfficientNet-Lite0, layers of PatchCore, a grid of 16 x 16 patches) learn
-from the other good images and the first `labelled` defects of the pool:
+Half of each kind of defect is the pool that labels come from; the other half and 140 good test images are the test set,
+and 50 further good test images standardise scores. The seed makes the halves, the order of the pool and the initial
+weights. Heads on frozen features (EfficientNet-Lite0, layers of PatchCore, 16 x 16 patches) learn from all good
+training images and the first `labelled` defects of the pool:
 
     deviation         DevNet's deviation loss
     cross_entropy     the same head, binary cross entropy
-    patchcore         the bank, no labels
+    patchcore         the bank, no labels: the stored scores of results/mtd/methods, which are of the same good images
     both              standardised scores of patchcore and cross_entropy, added
 
 In the setting `held_out` the pool is without one kind, and that kind alone is tested. A fit whose rows are in the table
@@ -32,14 +32,15 @@ from torch import Tensor, nn
 from adlib.data import Dataset, load_dataset
 from adlib.detectors import make_detector
 from adlib.evaluation import image_metrics
+from adlib.experiments import committed_results
 from adlib.features.cache import TensorCache
 from adlib.features.patches import patch_vectors
 from adlib.files import atomic_write
 
 TABLE = Path(__file__).parents[1] / "results/mtd/supervision.csv"
-SEEN, HELD_OUT = (1, 2, 5, 10, 20, 50, 0), (1, 5, 20, 0)  # labelled defects, 0: the whole pool
-GOOD_HELD_OUT = 100
-STEPS, BATCH, HIDDEN, RATE, TOP = 300, 16, 64, 3e-3, 0.1
+SEEN, HELD_OUT = (1, 2, 5, 10, 20, 50, 0), (5, 20, 0)  # labelled defects, 0: the whole pool
+GOOD_HELD_OUT = 50
+STEPS, BATCH, HIDDEN, RATE, TOP = 200, 16, 32, 3e-3, 0.1
 KEYS = ["setting", "seed", "pool_without", "labelled"]
 
 
@@ -48,7 +49,7 @@ class Tiles:
     """All images of the data set. features: (N, P, D), standardised. kinds: (N,). train: (N,) bool."""
 
     dataset: Dataset
-    paths: list[Path]
+    names: list[str]
     features: Tensor
     kinds: np.ndarray
     train: np.ndarray
@@ -60,7 +61,7 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Halves:
-    """Indices of one seed: good images to learn from and to standardise on, labelled defects in order, test images."""
+    """Indices of one seed: good images to learn from and to standardise by, labelled defects in order, test images."""
 
     good: np.ndarray
     held_out: np.ndarray
@@ -78,7 +79,7 @@ def main() -> None:
         cache = TensorCache(options.cache) if options.cache else None
         tiles = read_tiles(load_dataset(options.data), cache)
         for seed in options.seeds:
-            _run(tiles, seed, cache)
+            _run(tiles, seed)
     _print_table()
 
 
@@ -93,19 +94,20 @@ def read_tiles(dataset: Dataset, cache: TensorCache | None, pooled: int = 2) -> 
     kinds, train = np.array([s.defect for s in samples]), np.array([s.split == "train" for s in samples])
     features = torch.cat(grids)
     spread, mean = torch.std_mean(features[train], dim=(0, 1))
-    return Tiles(dataset, [s.path for s in samples], (features - mean) / spread, kinds, train)
+    names = [dataset.relative(s) for s in samples]
+    return Tiles(dataset, names, (features - mean) / spread, kinds, train)
 
 
 def halves(tiles: Tiles, seed: int) -> Halves:
     """Half of each kind for the pool, the other half for the test."""
     rng = np.random.default_rng(seed)
-    pool, test = [], list(np.flatnonzero(~tiles.train & (tiles.kinds == "good")))
+    good = rng.permutation(np.flatnonzero(~tiles.train & (tiles.kinds == "good")))
+    pool, test = [], list(good[GOOD_HELD_OUT:])
     for kind in tiles.defects:
         order = rng.permutation(np.flatnonzero(tiles.kinds == kind))
         pool += list(order[: len(order) // 2])
         test += list(order[len(order) // 2 :])
-    good = rng.permutation(np.flatnonzero(tiles.train))
-    return Halves(good[GOOD_HELD_OUT:], good[:GOOD_HELD_OUT], rng.permutation(pool), np.array(test))
+    return Halves(np.flatnonzero(tiles.train), good[:GOOD_HELD_OUT], rng.permutation(pool), np.array(test))
 
 
 def deviation(scores: Tensor, labels: Tensor, margin: float = 5.0) -> Tensor:
@@ -150,17 +152,21 @@ def scores_of(head: nn.Module, features: Tensor) -> np.ndarray:
     return torch.cat([score(head, block) for block in features.split(64)]).numpy()
 
 
-def _run(tiles: Tiles, seed: int, cache: TensorCache | None) -> None:
+def _run(tiles: Tiles, seed: int) -> None:
     part = halves(tiles, seed)
-    wanted = [key for key in _keys(tiles, part, seed) if not _is_stored(key)]
-    if not wanted:
-        return
-    asked = np.concatenate([part.held_out, part.test])
-    bank = make_detector("patchcore", aspect="square", seed=seed).fit([tiles.paths[i] for i in part.good], cache)
-    of_bank = bank.predict([tiles.paths[i] for i in asked], cache).scores
-    for key in wanted:
-        _store(list(_rows(tiles, part, key, of_bank)))
-        print(key, flush=True)
+    asked, stored = np.concatenate([part.held_out, part.test]), _bank_scores(seed)
+    of_bank = stored[[tiles.names[i] for i in asked]].to_numpy()
+    for key in _keys(tiles, part, seed):
+        if not _is_stored(key):
+            _store(list(_rows(tiles, part, key, of_bank)))
+            print(key, flush=True)
+
+
+def _bank_scores(seed: int) -> pd.Series:
+    """Image -> PatchCore's score in the stored run of a seed."""
+    runs = committed_results("mtd/methods")
+    run = next(r for r in runs if (r.protocol.method, r.protocol.seed) == ("patchcore", seed))
+    return run.scores.set_index("image")["score"]
 
 
 def _keys(tiles: Tiles, part: Halves, seed: int) -> Iterator[tuple[str, int, str, int]]:
@@ -172,9 +178,7 @@ def _keys(tiles: Tiles, part: Halves, seed: int) -> Iterator[tuple[str, int, str
             yield "held_out", seed, kind, labelled or int((tiles.kinds[part.pool] != kind).sum())
 
 
-def _rows(
-    tiles: Tiles, part: Halves, key: tuple[str, int, str, int], of_bank: np.ndarray
-) -> Iterator[dict[str, Any]]:
+def _rows(tiles: Tiles, part: Halves, key: tuple[str, int, str, int], of_bank: np.ndarray) -> Iterator[dict[str, Any]]:
     setting, seed, without, labelled = key
     defects = part.pool[tiles.kinds[part.pool] != without][:labelled]
     scores, seconds = {"patchcore": of_bank}, {}
