@@ -46,6 +46,17 @@ def say_doubts(datasets: "Iterable[Dataset]") -> None:
             print(f"{line} (`adlib check` lists all)", file=sys.stderr)
 
 
+def say_labelled(datasets: "Iterable[Dataset]", count: int) -> None:
+    """Print where the labelled defects come from that are learned from, and which are there and not used."""
+    for dataset in datasets:
+        there = len(dataset.train_defects)
+        if count and not there:
+            print(f"{dataset.name}: {count} defective test images are moved to the labelled defects.", file=sys.stderr)
+        elif there > count:
+            left = f"{there - count} of {there} labelled defects in train/ are not used"
+            print(f"{dataset.name}: {left} (--labelled {count}).", file=sys.stderr)
+
+
 def announce(runs: "Sequence[tuple[Protocol, Dataset]]", machine: "Machine", folder: Path, at_a_time: int = 1) -> None:
     """Print the cost of the runs, and write images of their object masks to `folder`, to be checked by eye."""
     from adlib.experiments.forecast import forecast, mask_figure

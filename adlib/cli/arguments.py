@@ -64,6 +64,13 @@ def protocol_arguments(parser: argparse.ArgumentParser) -> None:
         default="agnostic",
     )
     choice(parser, "--selection", SELECTIONS, "how shots are sampled", default="slice")
+    parser.add_argument(
+        "--labelled",
+        type=int,
+        default=0,
+        metavar="N",
+        help="labelled defects to learn from, of train/<kind> or else moved out of the test set",
+    )
     parser.add_argument("--split-seed", type=int, default=0, help="seed of the split, if the data set has no split")
     choice(parser, "--map-frame", FRAMES, "pixels in which maps and masks are compared", default="original")
     parser.add_argument(
@@ -89,7 +96,8 @@ def protocol_arguments(parser: argparse.ArgumentParser) -> None:
 def chosen(options: argparse.Namespace) -> dict[str, Any]:
     """The values of `protocol_arguments` and `machine_arguments`, as arguments of `Choices`."""
     names = ("selection", "backbone", "weights", "device", "resolution", "preprocess", "split_seed", "map_frame")
-    return {name: getattr(options, name) for name in (*names, "official")} | {"settings": settings(options.set)}
+    values = {name: getattr(options, name) for name in (*names, "labelled", "official")}
+    return values | {"settings": settings(options.set)}
 
 
 def settings(pairs: Sequence[str]) -> dict[str, Any]:

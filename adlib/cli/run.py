@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from adlib.cli.announce import announce, say_doubts, say_gaps
+from adlib.cli.announce import announce, say_doubts, say_gaps, say_labelled
 from adlib.cli.arguments import chosen, data_arguments, machine_arguments, protocol_arguments, reading
 from adlib.cli.parser import METHODS, choice, place
 
@@ -39,6 +39,7 @@ def _run(options: argparse.Namespace) -> None:
     store = ResultStore(options.results)
     say_gaps([dataset] if dataset.test else [])  # without test images, `run` says what to do
     say_doubts([dataset])
+    say_labelled([dataset], options.labelled)
     if options.save or protocol not in store:
         announce([(protocol, dataset)], machine, options.results)
     how = {"machine": machine, "cache": TensorCache(), "show_progress": True, "false_alarms": options.false_alarms}

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from adlib.cli.announce import announce, say_doubts, say_gaps, say_methods
+from adlib.cli.announce import announce, say_doubts, say_gaps, say_labelled, say_methods
 from adlib.cli.arguments import chosen, data_arguments, machine_arguments, protocol_arguments, reading
 from adlib.cli.parser import METHODS, choice, place
 from adlib.errors import InputError
@@ -66,6 +66,7 @@ def _sweep(options: argparse.Namespace) -> None:
     datasets = datasets_of(sweep)
     say_gaps(datasets)
     say_doubts(datasets)
+    say_labelled(datasets, options.labelled)
     planned = jobs(sweep)
     say_methods([job.protocols[0] for job in planned])
     waiting = [(p, job.dataset) for job in planned for p in job.protocols if p not in sweep.store]

@@ -164,11 +164,25 @@ def _allows(part: Dataset) -> list[tuple[str, str]]:
         pixels = "yes" if not lacking else f"not available: {lacking}"
     source = f"{held_out} validation images" if held_out else "good training images that are not among the shots"
     return [
+        *([("labelled", _labelled(part.train_defects))] if part.train_defects else []),
         ("shots", shots),
         ("image metrics", "yes" if not lacking else f"not available: {lacking}"),
         ("pixel metrics", pixels),
         ("threshold", f"from {source}"),
     ]
+
+
+def _labelled(defects: list[Sample]) -> str:
+    """What the labelled defects of the training split are for, and how many of them have no mask."""
+    kinds = Counter(printable(s.defect) for s in defects)
+    found = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    bare = sum(s.mask is None for s in defects)
+    lacking = ""
+    if bare:
+        has, it_is = ("has", "it is") if bare == 1 else ("have", "they are")
+        lacking = f"; {bare} of them {has} no mask: methods learn only that {it_is} defective"
+    count = _count(len(defects), "defect")
+    return f"{count} in train/ ({found}), read only with --labelled N and a method that learns defects{lacking}"
 
 
 def lacks(part: Dataset) -> str:

@@ -74,6 +74,11 @@ class Dataset:
         return self._sorted("train", 0)
 
     @property
+    def train_defects(self) -> list[Sample]:
+        """Labelled defects of the training split; only methods that say so learn from them (`adlib.data.labelled`)."""
+        return self._sorted("train", 1)
+
+    @property
     def validation(self) -> list[Sample]:
         """Good images held out for thresholds; empty where the data set has none."""
         return self._sorted("validation", 0)

@@ -11,9 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-import numpy as np
-
-from adlib.data.dataset import Dataset, Sample, whole_number
+from adlib.data.dataset import Dataset, Sample
+from adlib.data.moving import defective, drawn, moved
 from adlib.errors import InputError, check_choice
 
 CONVENTIONS = ("removed", "overlap")
@@ -32,15 +31,14 @@ def plant_defects(dataset: Dataset, fraction: float, seed: int = 0, convention: 
     """
     if not fraction >= 0:
         raise InputError(f"The fraction of planted images is 0 or more, not {fraction}.")
-    defective, good = _defective(dataset), len(dataset.train_good)
+    available, good = defective(dataset), len(dataset.train_good)
     count = round(fraction * good)
-    if count > len(defective):
+    if count > len(available):
         raise InputError(
-            f"{dataset.name} has {len(defective)} defective test images, fewer than the {count} that {fraction:.0%} of "
-            f"{good} good training images are; plant at most {len(defective) / good:.0%}."
+            f"{dataset.name} has {len(available)} defective test images, fewer than the {count} that {fraction:.0%} of "
+            f"{good} good training images are; plant at most {len(available) / good:.0%}."
         )
-    order = np.random.default_rng(whole_number("seed", seed, 0)).permutation(len(defective))
-    return plant(dataset, [defective[i] for i in order[:count]], convention)
+    return plant(dataset, drawn(available, count, seed), convention)
 
 
 def plant_listed(dataset: Dataset, names: Iterable[str], convention: str = "removed") -> Dataset:
@@ -53,7 +51,7 @@ def plant_listed(dataset: Dataset, names: Iterable[str], convention: str = "remo
     Raises InputError where no name is that of a defective test image, or as `plant`.
     """
     listed = {_stem(name) for name in names}
-    chosen = [s for s in _defective(dataset) if _stem(dataset.relative(s)) in listed]
+    chosen = [s for s in defective(dataset) if _stem(dataset.relative(s)) in listed]
     if not chosen:
         raise InputError(
             f"The list names no defective test image of {dataset.name}; give paths such as a/test/crack/1."
@@ -75,16 +73,9 @@ def plant(dataset: Dataset, chosen: Sequence[Sample], convention: str = "removed
     check_choice("convention", convention, CONVENTIONS)
     if not chosen:
         return dataset
-    removed = set(chosen) if convention == "removed" else set()
-    left = tuple(s for s in dataset.samples if s not in removed)
-    if not any(s.split == "test" and s.label for s in left):
-        raise InputError(f'All defective test images of {dataset.name} are planted; only "overlap" keeps some to test.')
-    planted = tuple(replace(s, split="train", label=0, mask=None) for s in chosen)
-    return replace(dataset, samples=left + planted, noise=f"{len(planted)} planted, {convention}")
-
-
-def _defective(dataset: Dataset) -> list[Sample]:
-    return [s for s in dataset.test if s.label]
+    refusal = f'All defective test images of {dataset.name} are planted; only "overlap" keeps some to test.'
+    noisy = moved(dataset, chosen, convention == "overlap", refusal, label=0, mask=None)
+    return replace(noisy, noise=f"{len(chosen)} planted, {convention}")
 
 
 def _stem(name: str) -> str:

@@ -34,7 +34,8 @@ def unused_files(dataset: Dataset) -> dict[str, list[Path]]:
     good = {(s.path.parent, bare_stem(s.path)) for s in dataset.samples if s.label == 0}
     found: dict[str, list[Path]] = defaultdict(list)
     for top in _tops(dataset):
-        masks = {folder for place in Masks(top).folders for folder in folders_below(place)}
+        places = Masks(top).folders + Masks(top / "train").folders
+        masks = {folder for place in places for folder in folders_below(place)}
         for folder in folders_below(top):
             known = set(images(folder))
             for path in files(folder):

@@ -5,6 +5,7 @@ from adlib.detectors.autoencoder import Autoencoder
 from adlib.detectors.base import Detector, Predictions
 from adlib.detectors.cflow import CFLOW
 from adlib.detectors.deep_svdd import DeepSVDD
+from adlib.detectors.devnet import DevNet
 from adlib.detectors.draem import DRAEM
 from adlib.detectors.fastflow import FastFlow
 from adlib.detectors.gaussian import Gaussian
@@ -19,6 +20,7 @@ from adlib.detectors.softpatch import SoftPatch
 from adlib.detectors.spade import SPADE
 from adlib.detectors.stfpm import STFPM
 from adlib.detectors.subspacead import SubspaceAD
+from adlib.detectors.supersimplenet import SuperSimpleNet
 from adlib.detectors.vae import VAE
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "DETECTORS",
     "DRAEM",
     "DeepSVDD",
+    "DevNet",
     "Detector",
     "FastFlow",
     "Gaussian",
@@ -42,6 +45,7 @@ __all__ = [
     "STFPM",
     "SoftPatch",
     "SubspaceAD",
+    "SuperSimpleNet",
     "VAE",
     "default_backbone",
     "load_detector",

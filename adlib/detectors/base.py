@@ -21,6 +21,7 @@ from torch import Tensor
 
 from adlib import __version__
 from adlib.data.rotation import ANGLES, ROTATIONS
+from adlib.detectors.labelled import LabelledFeatures, labelled, paired
 from adlib.errors import InputError, check_choice
 from adlib.features.backbones import Backbone, load_backbone
 from adlib.features.cache import TensorCache
@@ -90,6 +91,8 @@ class Detector(ABC):
     growth: ClassVar[Growth] = Growth()  # parameters added or renamed later: `growth = Detector.growth | Growth(...)`
     smooth_original: ClassVar[bool] = False  # see `Predictions`
     interpolation: ClassVar[str] = "bilinear"
+    learns_defects: ClassVar[bool] = False  # whether `fit` takes labelled defects
+    needs_defects: ClassVar[bool] = False  # whether `fit` needs at least one
     crop: ClassVar[int | None] = None  # a field of the detectors that offer a centre crop
     rotation: ClassVar[str] = "centred"  # see `adlib.data.rotate`; a field of the detectors that rotate references
     stretch_maps: ClassVar[bool] = False  # see `Predictions`; a field where the official code stretches
@@ -113,13 +116,29 @@ class Detector(ABC):
         changed = [f"{name}={value!r}" for name, value in self.parameters().items() if value != defaults[name]]
         return f"{type(self).__name__}({', '.join(changed)})"
 
-    def fit(self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False) -> "Detector":
-        """Learn from good images; returns self. Raises InputError for invalid parameters."""
+    def fit(
+        self,
+        images: Sequence[Any],
+        cache: TensorCache | None = None,
+        show_progress: bool = False,
+        *,
+        defects: Sequence[Any] = (),
+        masks: Sequence[Any] = (),
+    ) -> "Detector":
+        """Learn from good images, and from labelled defects where the method does; returns self.
+
+        defects: images that are known to be defective.
+        masks: the mask of each defect, a path or an array (H, W), nonzero on the defect, or None; () where there are
+            none.
+        Raises InputError for invalid parameters, and for defects where the method learns from good images alone.
+        """
         self._check()
         require_images(images, "fit on")
+        self.check_defects(len(defects))
         angles = self.reference_angles
         features = self._features(images, angles, cache, show_progress, "reference features")
-        self._learn(features, len(images) * len(angles), show_progress)
+        labels = {"defects": self._labelled(defects, masks, cache, show_progress)} if self.learns_defects else {}
+        self._learn(features, len(images) * len(angles), show_progress, **labels)
         return self
 
     def predict(
@@ -132,7 +151,10 @@ class Detector(ABC):
 
     @abstractmethod
     def _learn(self, features: Iterator[ImageFeatures], views: int, show_progress: bool) -> None:
-        """Learn from the features of `views` views of good images: each image at all `reference_angles` in turn."""
+        """Learn from the features of `views` views of good images: each image at all `reference_angles` in turn.
+
+        Where `learns_defects`, it also takes `defects`, a list of `LabelledFeatures`.
+        """
 
     @abstractmethod
     def _score(self, features: ImageFeatures) -> tuple[Tensor | float, Tensor]:
@@ -178,6 +200,21 @@ class Detector(ABC):
     ) -> Iterator[ImageFeatures]:
         spec = self.spec()
         return extract(self.network(), images, spec, angles, cache=cache, show_progress=show_progress, label=label)
+
+    @classmethod
+    def check_defects(cls, count: int) -> None:
+        """Raise InputError where the method cannot learn from `count` labelled defects."""
+        if count and not cls.learns_defects:
+            raise InputError(f"{cls.name} learns from good images alone; leave out the labelled defects (--labelled).")
+        if cls.needs_defects and not count:
+            raise InputError(f"{cls.name} needs labelled defects to learn from; give at least one (--labelled 1).")
+
+    def _labelled(
+        self, defects: Sequence[Any], masks: Sequence[Any], cache: TensorCache | None, show_progress: bool
+    ) -> list[LabelledFeatures]:
+        features = self._features(defects, (0,), cache, show_progress, "defect features")
+        preprocess = self.spec().preprocess
+        return [labelled(item, mask, preprocess) for item, mask in zip(features, paired(defects, masks), strict=True)]
 
     def _scored(self, features: ImageFeatures) -> Scored:
         score, grid = self._score(features)

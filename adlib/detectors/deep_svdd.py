@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adlib.detectors.training import Maps, TrainedDetector, stack
+from adlib.detectors.training import Maps, TrainedDetector, joined, stack
 from adlib.errors import InputError, check_choice
 from adlib.features.extract import ImageFeatures
 from adlib.features.pixels import PIXELS
+from adlib.networks.standardised import Standardised
 
 OBJECTIVES = ("one-class", "soft-boundary")
 STRIDE = 16  # input pixels per position of the network's output
@@ -73,12 +73,12 @@ class DeepSVDD(TrainedDetector):
         return Sphere(sum(dims[layer] for layer in layers), stride, self.width, self.dims, self.bias)
 
     def _prepare(self, network: nn.Module, samples: Sequence[ImageFeatures]) -> None:
-        inputs = [self._input(stack([item]))[0] for item in samples]
+        inputs = [joined(stack([item]))[0] for item in samples]
         network.standardise(inputs)
         network.centre.copy_(centre_of([network(values[None])[0] for values in inputs]))
 
     def _loss(self, network: nn.Module, maps: Maps) -> Tensor:
-        squared = network.squared_distances(self._input(maps)).mean(dim=(1, 2))
+        squared = network.squared_distances(joined(maps)).mean(dim=(1, 2))
         if self.objective == "one-class":
             return squared.mean()
         loss = soft_boundary(squared, network.radius, self.nu)
@@ -98,24 +98,15 @@ class DeepSVDD(TrainedDetector):
         self.radius_ = float(scores.quantile(1 - self.nu))
 
     def _score(self, features: ImageFeatures) -> tuple[Tensor, Tensor]:
-        squared = self.network_.squared_distances(self._input(stack([features])))[0]
+        squared = self.network_.squared_distances(joined(stack([features])))[0]
         return squared.mean().sqrt(), squared.sqrt()
 
     def onnx_refusal(self) -> str:
         """See `Detector.onnx_refusal`."""
         return "it divides by an image's contrast, which on an image of one grey level is rounding over rounding"
 
-    def _input(self, maps: Maps) -> Tensor:
-        """(B, C, h, w): all layers, resized to the finest grid."""
-        size = max(values.shape[2:] for values in maps.values())
-        same = [
-            values if values.shape[2:] == size else F.interpolate(values, size=size, mode="bilinear")
-            for values in maps.values()
-        ]
-        return torch.cat(same, dim=1)
 
-
-class Sphere(nn.Module):
+class Sphere(Standardised):
     """Convolutions down to a stride of 16, at least two, then the vectors; and the centre of the hypersphere.
 
     Without bias no layer after the standardisation adds a constant: f(a x) = a f(x) for a > 0.
@@ -128,9 +119,7 @@ class Sphere(nn.Module):
     """
 
     def __init__(self, inputs: int, stride: int, width: int, dims: int, bias: bool) -> None:
-        super().__init__()
-        for name in ("mean", "std"):
-            self.register_buffer(name, torch.ones(inputs, 1, 1))
+        super().__init__(inputs)
         halvings = max(0, (STRIDE // stride).bit_length() - 1)
         layers: list[nn.Module] = []
         for number, step in enumerate([2] * halvings + [1] * (2 - halvings)):
@@ -143,15 +132,9 @@ class Sphere(nn.Module):
         self.register_buffer("centre", torch.zeros(dims))
         self.register_buffer("radius", torch.zeros(()))
 
-    def standardise(self, inputs: Sequence[Tensor]) -> None:
-        """Set mean and std such that every channel of the inputs (C, h, w) gets mean 0 and standard deviation 1."""
-        values = torch.stack([torch.stack([one.mean((1, 2)), one.square().mean((1, 2))]) for one in inputs]).mean(0)
-        self.mean.copy_(values[0, :, None, None])
-        self.std.copy_((values[1] - values[0].square()).clamp(min=1e-8).sqrt()[:, None, None])
-
     def forward(self, inputs: Tensor) -> Tensor:
         """(B, C, h, w) -> vectors (B, dims, h', w'). The contrast of each image is normalised, as in the paper."""
-        values = (inputs - self.mean) / self.std
+        values = self.standard(inputs)
         values = values - values.mean((1, 2, 3), keepdim=True)
         return self.body(values / values.square().mean((1, 2, 3), keepdim=True).clamp(min=1e-8).sqrt())
 

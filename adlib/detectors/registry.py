@@ -7,6 +7,7 @@ from adlib.detectors.autoencoder import Autoencoder
 from adlib.detectors.base import Detector, read_model
 from adlib.detectors.cflow import CFLOW
 from adlib.detectors.deep_svdd import DeepSVDD
+from adlib.detectors.devnet import DevNet
 from adlib.detectors.draem import DRAEM
 from adlib.detectors.fastflow import FastFlow
 from adlib.detectors.gaussian import Gaussian
@@ -20,6 +21,7 @@ from adlib.detectors.softpatch import SoftPatch
 from adlib.detectors.spade import SPADE
 from adlib.detectors.stfpm import STFPM
 from adlib.detectors.subspacead import SubspaceAD
+from adlib.detectors.supersimplenet import SuperSimpleNet
 from adlib.detectors.vae import VAE
 from adlib.errors import InputError, check_choice
 
@@ -43,6 +45,8 @@ DETECTORS: dict[str, type[Detector]] = {
         Autoencoder,
         VAE,
         DRAEM,
+        DevNet,
+        SuperSimpleNet,
         MuSc,
     )
 }

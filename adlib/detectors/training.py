@@ -9,15 +9,18 @@ import json
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adlib.bank.memory import check_memory
 from adlib.data.images import content_key
 from adlib.detectors.base import Detector, Scored
+from adlib.detectors.labelled import LabelledFeatures, labels_key
 from adlib.errors import InputError
 from adlib.features.cache import TensorCache, digest
 from adlib.features.extract import ImageFeatures
@@ -71,7 +74,13 @@ class TrainedDetector(Detector):
         """Before training: store statistics of the training images in the network's buffers."""
 
     def fit(
-        self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False
+        self,
+        images: Sequence[Any],
+        cache: TensorCache | None = None,
+        show_progress: bool = False,
+        *,
+        defects: Sequence[Any] = (),
+        masks: Sequence[Any] = (),
     ) -> "TrainedDetector":
         """Train, or load from the cache what the same parameters and images gave before; returns self.
 
@@ -79,27 +88,37 @@ class TrainedDetector(Detector):
         is None where nothing is held out. Raises InputError for invalid parameters, for images whose maps differ in
         shape, and where the loss is not finite.
         """
+        labels = {"defects": defects, "masks": masks}
         if cache is None or not len(images):
-            return super().fit(images, cache, show_progress)
+            return super().fit(images, cache, show_progress, **labels)
         self._check()
-        kind, key = self._cache_place(images)
+        self.check_defects(len(defects))
+        kind, key = self._cache_place(images, labels_key(defects, masks))
         cached = cache.get(kind, key)
         if cached is not None:
             plain = json.loads(bytes(cached.pop("plain").tolist()))
             self._restore(cached, plain)
             return self
-        super().fit(images, cache, show_progress)
+        super().fit(images, cache, show_progress, **labels)
         learned = self._learned()
         tensors = {name: value for name, value in learned.items() if isinstance(value, Tensor)}
         plain = json.dumps({name: value for name, value in learned.items() if name not in tensors}).encode()
         cache.put(kind, key, tensors | {"plain": torch.tensor(list(plain), dtype=torch.uint8)})
         return self
 
-    def _learn(self, features: Iterator[ImageFeatures], views: int, show_progress: bool) -> None:
-        samples = _gather(features, views)
+    def _learn(
+        self,
+        features: Iterator[ImageFeatures],
+        views: int,
+        show_progress: bool,
+        defects: Sequence[LabelledFeatures] = (),
+    ) -> None:
+        samples = _gather(chain(features, defects), views + len(defects))
+        samples = samples[: len(samples) - len(defects)]
         order = np.random.default_rng(self.seed).permutation(len(samples))
         count = round(self.held_out * len(samples)) if len(samples) >= FEWEST_TO_HOLD_OUT else 0
         watched, trained = [samples[i] for i in order[:count]], [samples[i] for i in order[count:]]
+        trained += defects  # none is held out: there are few
         device = self.network().device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(self.seed)
@@ -109,6 +128,14 @@ class TrainedDetector(Detector):
             history = self._train(network, trained, watched, show_progress)
         self.network_, self.history_ = network.eval(), history
 
+    def _batches(self, trained: list[ImageFeatures]) -> Iterator[list[ImageFeatures]]:
+        """Batches without end."""
+        return ([trained[i] for i in batch] for batch in shuffled(len(trained), self.batch, self.seed))
+
+    def _stacked(self, samples: Sequence[ImageFeatures]) -> Maps:
+        """A batch as `_loss` takes it."""
+        return stack(samples)
+
     def _train(
         self, network: nn.Module, trained: list[ImageFeatures], watched: list[ImageFeatures], show_progress: bool
     ) -> History:
@@ -116,7 +143,7 @@ class TrainedDetector(Detector):
         optimiser = torch.optim.AdamW(
             [p for p in network.parameters() if p.requires_grad], self.learning_rate, weight_decay=self.weight_decay
         )
-        batches = _batches(len(trained), self.batch, self.seed)
+        batches = self._batches(trained)
         every = max(1, self.steps // CHECKS)
         best, best_state, waited, recent = np.inf, None, 0, []
         history: History = []
@@ -125,7 +152,7 @@ class TrainedDetector(Detector):
                 for group in optimiser.param_groups:
                     group["lr"] = self.learning_rate * self._rate(step)
                 network.train()
-                loss = self._loss(network, stack([trained[i] for i in next(batches)]))
+                loss = self._loss(network, self._stacked(next(batches)))
                 if not torch.isfinite(loss):
                     raise InputError(
                         f"The training loss of {self.name} is {loss.item()} at step {step}; "
@@ -162,18 +189,18 @@ class TrainedDetector(Detector):
         device = self.network().device
         with torch.inference_mode(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(self.seed)
-            return sum(float(self._loss(network, stack(part))) * len(part) for part in parts) / len(watched)
+            return sum(float(self._loss(network, self._stacked(part))) * len(part) for part in parts) / len(watched)
 
     def _scored(self, features: ImageFeatures) -> Scored:
         with torch.inference_mode():
             return super()._scored(features)
 
-    def _cache_place(self, images: Sequence[Any]) -> tuple[str, str]:
+    def _cache_place(self, images: Sequence[Any], labels: str) -> tuple[str, str]:
         elsewhere = ("weights", "device")  # file and device do not change the result
         shaped_by = {name: value for name, value in self.parameters().items() if name not in elsewhere}
         network = self.network()
         shaped_by |= {"version": TRAINING_VERSION, "sha256": network.weights_sha256, "on": network.device.type}
-        keys = "".join(content_key(image) for image in images)
+        keys = "".join(content_key(image) for image in images) + labels
         return f"{self.name}-trained-{digest(shaped_by)}", hashlib.sha256(keys.encode()).hexdigest()
 
     def _learned(self) -> dict[str, Any]:
@@ -198,6 +225,16 @@ def stack(samples: Sequence[ImageFeatures]) -> Maps:
     return {layer: torch.stack([sample.maps[layer] for sample in samples]) for layer in samples[0].maps}
 
 
+def joined(maps: Maps) -> Tensor:
+    """All layers as one map (B, C, h, w), resized to the finest grid."""
+    size = max(values.shape[2:] for values in maps.values())
+    same = [
+        values if values.shape[2:] == size else F.interpolate(values, size=size, mode="bilinear")
+        for values in maps.values()
+    ]
+    return torch.cat(same, dim=1)
+
+
 def _gather(features: Iterator[ImageFeatures], views: int) -> list[ImageFeatures]:
     """All maps of all images; memory is predicted from the first image, whose shapes all must have."""
     samples: list[ImageFeatures] = []
@@ -216,7 +253,7 @@ def _gather(features: Iterator[ImageFeatures], views: int) -> list[ImageFeatures
     return samples
 
 
-def _batches(count: int, batch: int, seed: int) -> Iterator[np.ndarray]:
+def shuffled(count: int, batch: int, seed: int) -> Iterator[np.ndarray]:
     """Indices of batches, without end: every image comes once before any comes again."""
     generator = np.random.default_rng(seed)
     waiting = np.empty(0, dtype=int)

@@ -19,7 +19,7 @@ from adlib.detectors.registry import make_detector
 from adlib.errors import InputError
 from adlib.evaluation import accuracy_at, conformal_threshold, smallest_false_alarm_rate
 from adlib.evaluation.thresholds import LEAVE_ONE_OUT, SPLIT, promise
-from adlib.experiments.held_out import HELD_OUT, held_out_good, parts_to_leave_out
+from adlib.experiments.held_out import HELD_OUT, fit_labels, held_out_good, parts_to_leave_out
 from adlib.experiments.looks import look_of, range_of
 from adlib.features.cache import TensorCache
 from adlib.plots import colour_limits
@@ -40,7 +40,7 @@ def calibrate(
     """Scores of good images and how they were computed; the detector keeps them as `calibration_` for `adlib predict`.
 
     detector: fitted on `references`.
-    dataset: the category that the references come from.
+    dataset: the category of the references; its labelled defects are those that the detector learned from.
     references: the images that the detector learned from; empty at 0 shots.
     rate: false-alarm rate, between 0 and 1; it decides which images are scored.
     cache: cache of features; None for none.
@@ -57,7 +57,7 @@ def calibrate(
     method, good, scored, missing = SPLIT, None, references, ""
     enough_held_out = bool(held_out) and smallest_false_alarm_rate(len(held_out)) <= rate
     if references and not enough_held_out and (not held_out or smallest_false_alarm_rate(len(references)) <= rate):
-        good, missing = _leave_one_out(detector, references, cache)
+        good, missing = _leave_one_out(detector, references, dataset, cache)
         method, source = LEAVE_ONE_OUT, "references, each scored by a detector that learned from the others"
     if good is None and held_out and references:
         method, scored, missing = SPLIT, held_out, ""
@@ -171,7 +171,7 @@ def _why_none(calibration: Mapping[str, Any], rate: float) -> str:
 
 
 def _leave_one_out(
-    detector: Detector, references: Sequence[Sample], cache: TensorCache | None
+    detector: Detector, references: Sequence[Sample], dataset: Dataset, cache: TensorCache | None
 ) -> tuple[Predictions | None, str]:
     """Each image scored by a detector that learned from the others; or None and a sentence that says why not.
 
@@ -188,13 +188,14 @@ def _leave_one_out(
             f"{detector.name} would have to be fitted {len(parts)} times to leave every reference out once (at most "
             f"{REFITS} are done); hold good images out by giving fewer shots, or add a validation/good folder."
         )
+    labels = fit_labels(dataset) if detector.learns_defects else {}
     found: dict[int, tuple] = {}
     with tempfile.TemporaryDirectory() as folder:
         cache = cache or TensorCache(folder)  # features are computed once for all fits
         for part in parts:
             fresh = make_detector(detector.name, **detector.parameters())
             others = [image for position, image in enumerate(images) if position not in part]
-            p = fresh.fit(others, cache).predict([images[position] for position in part], cache)
+            p = fresh.fit(others, cache, **labels).predict([images[position] for position in part], cache)
             found |= dict(zip(part, zip(p.scores, p.grids, p.frames, strict=True), strict=True))
     scores, grids, frames = zip(*(found[position] for position in range(len(images))), strict=True)
     return detector.assemble(list(scores), list(grids), list(frames)), ""

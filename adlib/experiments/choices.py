@@ -23,6 +23,7 @@ class Choices:
     preprocess: AnomalyDINO's and SubspaceAD's mode, as in `method_options`.
     split_seed: the seed that `load_dataset` was given.
     map_frame: as in `Protocol`.
+    labelled: number of labelled defects to learn from, as in `Protocol`.
     official: PatchCore or AnomalyDINO with the switches of its official code.
     settings: further parameters of the methods; they override what `method_options` chooses.
     """
@@ -35,6 +36,7 @@ class Choices:
     preprocess: str = "agnostic"
     split_seed: int = 0
     map_frame: str = "original"
+    labelled: int = 0
     official: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -65,6 +67,7 @@ class Choices:
             seed=seed,
             split_seed=self.split_seed,
             map_frame=self.map_frame,
+            labelled=self.labelled,
             options=options | dict(self.settings),
             machine=self.machine,
         )

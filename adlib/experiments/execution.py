@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adlib.data import Dataset, Sample
+from adlib.data import Dataset, Sample, label_defects
 from adlib.data.masks import read_mask
 from adlib.detectors.base import Detector, Predictions
 from adlib.errors import InputError
 from adlib.evaluation import image_metrics, pixel_metrics
 from adlib.experiments.calibrate import FALSE_ALARM_RATE, at_rate, calibrate, check_rate, threshold_from
+from adlib.experiments.held_out import fit_labels
 from adlib.experiments.planning import HERE, Machine, build
 from adlib.experiments.protocol import Protocol
 from adlib.experiments.store import Result, ResultStore
@@ -58,6 +59,7 @@ def run(
     check_rate(false_alarms)
     if store is not None and save is None and (done := store.get(protocol)):
         return replace(done, row=at_rate(done.row, done.scores, false_alarms))
+    dataset = label_defects(dataset, protocol.labelled, protocol.seed)
     test = dataset.test
     if not test:
         raise InputError(
@@ -73,6 +75,7 @@ def run(
     labels = np.array([s.label for s in test])
     row = {
         "references": [dataset.relative(s) for s in references],
+        **_labels(dataset),
         "images": {"test_good": int((labels == 0).sum()), "test_defective": int((labels == 1).sum())},
         "metrics": image_metrics(labels, predictions.scores) | _pixels(protocol, detector, test, predictions, dataset),
         "calibration": calibration,
@@ -114,6 +117,7 @@ def fit_and_save(
     Raises InputError as `run` does.
     """
     check_rate(false_alarms)
+    dataset = label_defects(dataset, protocol.labelled, protocol.seed)
     detector, references = _fit(protocol, dataset, machine, cache, show_progress)
     if not references:
         raise InputError("At 0 shots and without test images there is nothing to do; give shots of at least 1.")
@@ -124,18 +128,25 @@ def fit_and_save(
         "threshold": threshold_from(calibration, false_alarms),
         "decisions": None,
         "images": {"test_good": 0, "test_defective": 0},
+        **_labels(dataset),
     }
 
 
 def _fit(
     protocol: Protocol, dataset: Dataset, machine: Machine, cache: TensorCache | None, show: bool
 ) -> tuple[Detector, list[Sample]]:
-    """The detector of a protocol and its references: none at 0 shots."""
+    """The detector of a protocol, fitted also on all labelled defects of the data set, and its references."""
     detector = build(protocol, machine)
     references = [] if protocol.shots == 0 else dataset.few_shot(protocol.shots, protocol.seed, protocol.selection)
     if references:
-        detector.fit([s.path for s in references], cache, show)
+        detector.fit([s.path for s in references], cache, show, **fit_labels(dataset))
     return detector, references
+
+
+def _labels(dataset: Dataset) -> dict[str, list[str]]:
+    """The entry of a row that names the labelled defects learned from; rows without any have none."""
+    names = [dataset.relative(s) for s in dataset.train_defects]
+    return {"labelled": names} if names else {}
 
 
 def _predict(

@@ -5,6 +5,7 @@ data set has groups, a group is held out as a whole.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from adlib.data import Dataset, Sample
 
@@ -23,6 +24,12 @@ def held_out_good(dataset: Dataset, references: Sequence[Sample]) -> list[Sample
     unused = [s for s in good if s.path not in learned and s.group not in groups]
     count = len(unused) if dataset.validation else min(HELD_OUT, len(unused))
     return [unused[i * len(unused) // count] for i in range(count)]
+
+
+def fit_labels(dataset: Dataset) -> dict[str, list[Path | None]]:
+    """The labelled defects of a training split as arguments of `Detector.fit`."""
+    labelled = dataset.train_defects
+    return {"defects": [s.path for s in labelled], "masks": [s.mask for s in labelled]}
 
 
 def parts_to_leave_out(references: Sequence[Sample]) -> list[list[int]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from adlib.data import Dataset, Sample
 from adlib.data.contents import content_keys
+from adlib.data.dataset import whole_number
 from adlib.data.images import content_key
 from adlib.data.pages import split_page
 from adlib.detectors.base import Detector
@@ -34,21 +35,32 @@ HERE = Machine()
 _SPLIT_BY_SEED = ("mtd", "folder", "")  # layouts without a split of their own; "" is a data set made by hand
 
 
-def data_digest(dataset: Dataset) -> str:
-    """10 hex digits over path, size, split and label of every sample; no file is opened."""
-    return _digest(f"{dataset.relative(s)}\t{_bytes(s.path)}\t{s.split}\t{s.label}" for s in dataset.samples)
+def data_digest(dataset: Dataset, labelled: int = 0) -> str:
+    """10 hex digits over path, size, split and label of every sample; no file is opened.
+
+    labelled: at 0 the labelled defects of the training split do not count: no run reads them then.
+    """
+    used = _used(dataset, labelled)
+    return _digest(f"{dataset.relative(s)}\t{_bytes(s.path)}\t{s.split}\t{s.label}" for s in used)
 
 
-def content_digest(dataset: Dataset) -> str:
+def content_digest(dataset: Dataset, labelled: int = 0) -> str:
     """10 hex digits over the content of every image and mask, with their paths below the data set's root.
 
     Files that have not changed since they were last read are not read again (see `adlib.data.contents`).
 
     dataset: any.
+    labelled: as in `data_digest`.
     Raises InputError for the first file that cannot be read.
     """
-    keys = content_keys(path for s in dataset.samples for path in (s.path, s.mask) if path is not None)
-    return _digest(_content(dataset, sample, keys) for sample in dataset.samples)
+    used = _used(dataset, labelled)
+    keys = content_keys(path for s in used for path in (s.path, s.mask) if path is not None)
+    return _digest(_content(dataset, sample, keys) for sample in used)
+
+
+def _used(dataset: Dataset, labelled: int) -> list[Sample]:
+    unread = set() if labelled else set(dataset.train_defects)
+    return [s for s in dataset.samples if s not in unread]
 
 
 def _content(dataset: Dataset, sample: Sample, keys: Mapping[Path, str]) -> str:
@@ -80,6 +92,7 @@ def plan(
     seed: int = 0,
     split_seed: int = 0,
     map_frame: str = "original",
+    labelled: int = 0,
     options: Mapping[str, Any] | None = None,
     machine: Machine = HERE,
 ) -> Protocol:
@@ -93,6 +106,7 @@ def plan(
     seed: of the selection and of the method.
     split_seed: the seed that `load_dataset` was given; 0 where the data set has a split of its own.
     map_frame: where maps and masks are compared, as in `Protocol`.
+    labelled: number of labelled defects to learn from, as in `Protocol`.
     options: parameters of the method, see its class.
     machine: where the backbone's weights are found; their sha256 is part of the protocol.
 
@@ -107,12 +121,13 @@ def plan(
         )
     options = {name: plain_value(value) for name, value in (options or {}).items()}
     check_settings(method, options)
+    detector_class(method).check_defects(whole_number("labelled", labelled, 0))  # before any file is read
     backbone = backbone or default_backbone(method)
     detector = make_detector(method, backbone=backbone, weights=machine.weights, device=machine.device, **options)
     return Protocol(
         dataset=dataset.name,
         category=dataset.categories[0],
-        data_digest=data_digest(dataset),
+        data_digest=data_digest(dataset, labelled),
         method=method,
         backbone=backbone,
         weights_sha256=detector.network().weights_sha256,
@@ -122,9 +137,10 @@ def plan(
         seed=seed,
         map_frame=map_frame,
         options=detector.parameters(),
-        content_digest=content_digest(dataset),
+        content_digest=content_digest(dataset, labelled),
         group_by=dataset.group,
         noise=dataset.noise,
+        labelled=labelled,
     )
 
 

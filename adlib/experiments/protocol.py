@@ -17,7 +17,7 @@ FRAMES = ("original", "network")
 # Fields of the protocol itself, or parameters of the machine, not of the computation.
 NOT_OPTIONS = ("backbone", "weights", "device", "seed")
 # Add every new field here, with the value that reproduces rows without it: such rows keep their hashes.
-GROWTH = Growth(added={"revision": 0, "content_digest": "", "group_by": "", "noise": ""})
+GROWTH = Growth(added={"revision": 0, "content_digest": "", "group_by": "", "noise": "", "labelled": 0})
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,9 @@ class Protocol:
     group_by: the regular expression of the groups that are split and held out together, "" for none (see `Reading`).
     noise: how many defective images were planted among the good ones, and by which convention (see `adlib.data.noise`),
         "" for none.
-    Raises InputError for an unknown method, map_frame or option, and for negative shots.
+    labelled: number of labelled defects learned from, see `label_defects`; `seed` samples them.
+    Raises InputError for an unknown method, map_frame or option, for negative shots, and where the method cannot learn
+    from that many labelled defects.
     """
 
     dataset: str
@@ -61,13 +63,15 @@ class Protocol:
     content_digest: str = ""
     group_by: str = ""
     noise: str = ""
+    labelled: int = 0
 
     def __post_init__(self) -> None:
         check_choice("map_frame", self.map_frame, FRAMES)
-        for name in ("shots", "seed", "split_seed"):
+        for name in ("shots", "seed", "split_seed", "labelled"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, whole_number(name, getattr(self, name), 0))
         method = detector_class(self.method)
+        method.check_defects(self.labelled)
         complete = method.complete({name: v for name, v in self.options.items() if name not in NOT_OPTIONS})
         plain = {name: plain_value(value) for name, value in complete.items() if name not in NOT_OPTIONS}
         object.__setattr__(self, "options", plain)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from adlib.data import Dataset, load_dataset
+from adlib.data import Dataset, label_defects, load_dataset
 from adlib.data.layouts import BUILT_IN
 from adlib.data.names import printable
 from adlib.errors import InputError
@@ -111,7 +111,7 @@ def jobs(sweep: Sweep) -> list[Job]:
     """All notebooks of a sweep, most shots first, because jobs with fewer shots reuse what they compute.
 
     Categories without test images have none. Raises InputError where a category has too few images for a number of
-    shots, before anything is computed.
+    shots or labelled defects, before anything is computed.
     """
     planned = []
     for dataset in datasets_of(sweep):
@@ -121,6 +121,7 @@ def jobs(sweep: Sweep) -> list[Job]:
             for shots in sorted(sweep.shots, reverse=True):
                 first = sweep.protocol(dataset, method, shots)
                 for seed in sweep.seeds:
+                    label_defects(dataset, sweep.labelled, seed)
                     if shots:
                         dataset.few_shot(shots, seed, sweep.selection)
                 planned.append(Job(dataset, tuple(replace(first, seed=seed) for seed in sweep.seeds)))
@@ -258,6 +259,7 @@ def _parameters(job: Job, sweep: Sweep) -> dict[str, Any]:
         "preprocess": sweep.preprocess,
         "split_seed": protocol.split_seed,
         "map_frame": protocol.map_frame,
+        "labelled": protocol.labelled,
         "official": sweep.official,
         "settings": json.dumps(dict(sweep.settings)) if sweep.settings else "",
         "results": "results",

@@ -38,7 +38,7 @@ def summary(frame: pd.DataFrame, by: Sequence[str] = GROUP) -> pd.DataFrame:
     _require_one_state(frame, by)
     metrics = _available(frame, METRICS) or [name for name in METRICS if name in frame]
     options = [c for c in frame if c.startswith("option.")]
-    settings = (*options, "selection", "map_frame", "weights_sha256", "revision", "group_by", "noise")
+    settings = (*options, "selection", "map_frame", "weights_sha256", "revision", "group_by", "noise", "labelled")
     fixed = [c for c in settings if c not in by]
     grouped = frame.groupby(list(by), dropna=False, sort=True)
     for name in fixed:

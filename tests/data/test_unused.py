@@ -40,7 +40,7 @@ def test_folders_below_those_of_the_layout_are_read(tmp_path):
 
 def test_what_is_not_read_is_named_by_reason(tmp_path):
     root = whole(tmp_path / "parts")
-    for name in ("train/bad/x.png", "test/loose.png", "ground_truth/crack/9_mask.png", "ground_truth/good/0_mask.png"):
+    for name in ("val/bad/x.png", "test/loose.png", "ground_truth/crack/9_mask.png", "ground_truth/good/0_mask.png"):
         picture(root / "nut" / name)
     touch(
         root / "nut",
@@ -56,15 +56,15 @@ def test_what_is_not_read_is_named_by_reason(tmp_path):
         why: [p.relative_to(root / "nut").as_posix() for p in paths] for why, paths in unused_files(dataset).items()
     }
     assert found == {
-        ELSEWHERE: ["test/loose.png", "train/bad/x.png"],
+        ELSEWHERE: ["test/loose.png", "val/bad/x.png"],
         LOST_MASKS: ["ground_truth/crack/9_mask.png"],
         UNREADABLE: ["test/crack/y.heic", "train/good/0.heic", "train/good/none", "train/good/z.dcm"],
         DOCUMENTS: ["license.txt"],
     }
     text = str(check_folder(root))
-    assert f"{ELSEWHERE} (2)\n  nut/test/loose.png\n  nut/train/bad/x.png" in text and f"{UNREADABLE} (4)" in text
+    assert f"{ELSEWHERE} (2)\n  nut/test/loose.png\n  nut/val/bad/x.png" in text and f"{UNREADABLE} (4)" in text
     lines = notes(unused_files(dataset), root)
-    assert len(lines) == 3 and f"{ELSEWHERE}, not used: 2 (nut/test/loose.png, nut/train/bad/x.png)" in lines
+    assert len(lines) == 3 and f"{ELSEWHERE}, not used: 2 (nut/test/loose.png, nut/val/bad/x.png)" in lines
 
 
 def test_what_adlib_wrote_is_no_image(tmp_path):

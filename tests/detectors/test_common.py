@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from adlib.data.toy import render
 from adlib.detectors.registry import DETECTORS, load_detector, make_detector
 from adlib.errors import InputError
 from adlib.export import export_onnx, load_model
@@ -31,6 +32,7 @@ SMALL = {
         "depth": 3,
     },
     "vae": {"resize": 64, "steps": 150, "batch": 4, "learning_rate": 0.01, "width": 8, "depth": 3},
+    "devnet": {"resize": 96, "steps": 60, "batch": 8, "learning_rate": 0.02},
     "draem": {  # at its default rate 80 steps teach it nothing
         "resize": 64,
         "steps": 80,
@@ -42,6 +44,7 @@ SMALL = {
     },
     "fastflow": {"resize": 96, "steps": 30, "batch": 4, "couplings": 4},
     "cflow": {"resize": 96, "steps": 30, "batch": 4, "couplings": 4},
+    "supersimplenet": {"resize": 96, "steps": 60, "batch": 8, "width": 16},
     "anomalydino": {"resize": 96, "rotate": False, "mask": "never"},
     "subspacead": {"resize": 96, "rotate": False},
     "musc": {"resize": 96},
@@ -50,6 +53,11 @@ SMALL = {
 LONG = {"autoencoder", "cflow", "draem", "fastflow", "patch_svdd", "reverse_distillation", "stfpm", "vae"}
 # Those that have an export to ONNX. Another method has one too, or gives its reason.
 EXPORTED = set(SMALL) - {"anomalydino", "deep_svdd", "musc", "patchcore_ivfpq", "subspacead"}
+# Two labelled defects with masks, and one without, for the methods that learn from them.
+DEFECTS = [
+    render("nut", kind, seed=seed, size=128) for seed, kind in enumerate(("scratch", "bent", "missing_part"), 70)
+]
+LABELLED = {"defects": [image for image, _ in DEFECTS], "masks": [DEFECTS[0][1], DEFECTS[1][1], None]}
 METHODS = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in sorted(DETECTORS)]
 
 
@@ -60,9 +68,15 @@ def name(request) -> str:
     return request.param
 
 
+def fit(name, images, cache=None, **changed):
+    """A small detector, fitted also on the labelled defects where it learns from them."""
+    detector = make_detector(name, **SMALL[name] | changed)
+    return detector.fit(images, cache, **(LABELLED if detector.learns_defects else {}))
+
+
 @pytest.fixture(scope="module")
 def fitted(name, nuts):
-    return make_detector(name, **SMALL[name]).fit(nuts[0])
+    return fit(name, nuts[0])
 
 
 def test_constructor_only_stores(name):
@@ -95,7 +109,7 @@ def test_paths_pictures_and_arrays_give_the_same(fitted, nuts):
 
 
 def test_the_same_twice(name, fitted, nuts):
-    again = make_detector(name, **SMALL[name]).fit(nuts[0])
+    again = fit(name, nuts[0])
     first, second = fitted.predict(nuts[1]), again.predict(nuts[1])
     assert np.array_equal(first.scores, second.scores)
     assert all(np.array_equal(a, b) for a, b in zip(first.grids, second.grids, strict=True))
@@ -103,10 +117,27 @@ def test_the_same_twice(name, fitted, nuts):
 
 def test_a_cache_changes_nothing(name, fitted, nuts, tmp_path):
     cache = TensorCache(tmp_path)
-    cold = make_detector(name, **SMALL[name]).fit(nuts[0], cache).predict(nuts[1], cache)
-    warm = make_detector(name, **SMALL[name]).fit(nuts[0], cache).predict(nuts[1], cache)
+    cold = fit(name, nuts[0], cache).predict(nuts[1], cache)
+    warm = fit(name, nuts[0], cache).predict(nuts[1], cache)
     assert np.array_equal(cold.scores, warm.scores) and list(tmp_path.rglob("*.safetensors"))
     assert np.allclose(cold.scores, fitted.predict(nuts[1]).scores, rtol=1e-4)
+
+
+def test_labelled_defects_are_learned_from_or_refused(name, fitted, nuts, tmp_path):
+    """And never in silence: with other defects a fit is another one, also where the cache holds the first."""
+    small, cache, bent = make_detector(name, **SMALL[name]), TensorCache(tmp_path), LABELLED["defects"][1:2]
+    if not small.learns_defects:
+        with pytest.raises(InputError, match=f"^{name} learns from good images alone; leave out the labelled defects"):
+            small.fit(nuts[0], defects=bent)
+        assert not small._learned()
+        return
+    fit(name, nuts[0], cache)
+    other = small.fit(nuts[0], cache, defects=bent)
+    assert not np.allclose(other.predict(nuts[2]).scores, fitted.predict(nuts[2]).scores)
+    with pytest.raises(InputError, match="2 masks and 1 labelled defects; give a mask or None for each"):
+        small.fit(nuts[0], defects=bent, masks=[None, None])
+    with pytest.raises(InputError, match="mask of .* has the shape"):
+        small.fit(nuts[0], defects=bent, masks=[np.zeros((5, 5), bool)])
 
 
 def test_save_and_load(fitted, nuts, tmp_path):
@@ -158,7 +189,7 @@ def test_defects_score_higher_than_good(fitted, nuts):
 def of_blank_sheets(name, nuts):
     """A detector to which every nut is as strange as can be."""
     noise = np.random.default_rng(0).normal(128, 2, (12, 128, 128, 3))
-    return make_detector(name, **SMALL[name]).fit(list(noise.astype(np.uint8)))
+    return fit(name, list(noise.astype(np.uint8)))
 
 
 @pytest.mark.parametrize("brighter", [0, 40, 60])
@@ -188,12 +219,12 @@ def test_unknown_parameters_and_methods_are_named(name):
 
 def test_a_negative_sigma_is_refused(name, nuts):
     with pytest.raises(InputError, match="sigma"):
-        make_detector(name, sigma=-1.0).fit(nuts[0][:1])
+        fit(name, nuts[0][:1], sigma=-1.0)
 
 
 def test_an_unknown_layer_is_named(name, nuts):
     with pytest.raises(InputError, match="layer9"):
-        make_detector(name, layers=("layer9",)).fit(nuts[0][:1])
+        fit(name, nuts[0][:1], layers=("layer9",))
 
 
 def test_an_unreadable_picture_is_named(fitted, tmp_path):

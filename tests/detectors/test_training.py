@@ -98,10 +98,10 @@ def test_weights_come_from_the_cache_where_the_same_was_trained_before(tmp_path,
 
 
 def test_every_picture_comes_once_before_any_comes_again():
-    batches = module._batches(10, 4, seed=0)
+    batches = module.shuffled(10, 4, seed=0)
     seen = np.concatenate([next(batches) for _ in range(5)])
     assert sorted(seen[:10]) == list(range(10)) and sorted(seen[10:]) == list(range(10))
-    assert len(next(module._batches(3, 8, seed=0))) == 3
+    assert len(next(module.shuffled(3, 8, seed=0))) == 3
 
 
 def test_a_loss_that_is_no_number_is_said():

@@ -28,6 +28,10 @@ def make_guide_folders(work: Path) -> None:
         _put(path, work / "by_film/test/pore" / path.name)
         _put(path, work / "beside/pore" / f"pore{path.stem}.jpg")
         _put(mask, work / "beside/pore" / f"pore{path.stem}.png")
+    copytree(weld, work / "with_rejects/weld")
+    for path in pores:
+        _put(path, work / "with_rejects/weld/train/pore" / f"reject{path.name}")
+    _put(masks[0], work / "with_rejects/weld/ground_truth/pore/reject000_mask.png")
     _put(weld / "test/good/000.png", work / "by_film/test/good/film9_crop000.png")
     copytree(weld, work / "labels_elsewhere/weld")
     (work / "labels_elsewhere/weld/ground_truth").rename(work / "labels_elsewhere/weld/test/annotations")
@@ -66,4 +70,4 @@ def _break(weld: Path, broken: Path) -> None:
     lost = broken / "ground_truth/lack_of_fusion/000_mask.png"
     lost.rename(lost.with_name("009_mask.png"))
     (broken / "train/good/scan.dcm").write_bytes(b"a format that is not read")
-    _put(broken / "test/good/001.png", broken / "train/extra/001.png")
+    _put(broken / "test/good/001.png", broken / "train/001.png")

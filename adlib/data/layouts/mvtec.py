@@ -18,8 +18,8 @@ def matches(path: Path) -> bool:
 def load(path: Path, category: str | None = None, reading: Reading = NOTHING_SAID) -> Dataset:
     """Index one category folder or its parent; in both cases names are relative to the parent.
 
-    Folders are read with all that is below them. Below train and validation only good/ is read; ok/ and normal/ mean
-    the same, in any case, and so does val for validation.
+    Folders are read with all that is below them. Below validation only good/ is read; ok/ and normal/ mean the same, in
+    any case, and so does val for validation. Every other folder below train is a kind of labelled defects.
     """
     root = path.parent if _is_category(path) else path
     names = [path.name] if _is_category(path) else [p.name for p in subfolders(path) if _is_category(p)]
@@ -48,11 +48,27 @@ def _category(path: Path, reading: Reading) -> list[Sample]:
         else:
             samples += [Sample(p, path.name, "test", 1, folder.name, mask) for p, mask in masks.with_masks(folder)]
     refuse_hidden_masks(samples, path / "test", reading.masks)
-    return samples
+    return samples + _labelled(path, masks, {s.mask for s in samples})
 
 
 def _good_images(split: Path, masks: Masks) -> list[Path]:
     return [p for folder in subfolders(split) if is_good(folder) for p in masks.images(folder)]
+
+
+def _labelled(path: Path, masks: Masks, taken: set[Path | None]) -> list[Sample]:
+    """Labelled defects of train/<kind>. Their masks are where test images have theirs, or the same below train.
+
+    taken: masks of test images, whose names and kinds a training image may share; they are not its own.
+    """
+    own, samples = Masks(path / "train", masks.told), []
+    for folder in own.kinds(path / "train"):
+        if not is_good(folder):
+            shared = dict(masks.with_masks(folder))
+            for image, mask in own.with_masks(folder):
+                mask = mask or (shared[image] if shared[image] not in taken else None)
+                samples.append(Sample(image, path.name, "train", 1, folder.name, mask))
+    refuse_hidden_masks(samples, path / "train", masks.told)
+    return samples
 
 
 def _good(image: Path, category: Path, split: str, reading: Reading) -> Sample:
