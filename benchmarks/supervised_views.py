@@ -5,7 +5,7 @@
 Splits and features are those of benchmarks/supervision.py: half of the defects are labelled, the other half is tested
 together with 60 good test images, at 128 x 128 pixels. The parts:
 
-    masks    a head on frozen features that learns from `labelled` masks: image AUROC (mean of the highest 1% of patches)
+    masks    a head on frozen features that learns from `labelled` masks: image AUROC by the mean of its highest 1%
     losses   the same head from all labelled masks, by loss: Dice (threshold 0.5), pixel AP, AUPRO
     views    the head and a bank of the same features as segmentation, saliency and detection; the bank's threshold is
              the one of the highest Dice on the labelled half

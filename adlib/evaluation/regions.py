@@ -65,9 +65,7 @@ def box_ap(
     free = [np.ones(len(boxes), dtype=bool) for boxes in truth]
     right = []
     for _, i, j in order:
-        overlap = (
-            np.where(free[i], box_iou(predicted[i][j : j + 1], truth[i])[0], 0.0) if len(truth[i]) else np.zeros(1)
-        )
+        overlap = np.append(np.where(free[i], box_iou(predicted[i][j : j + 1], truth[i])[0], 0.0), 0.0)
         hit = overlap.max() >= iou
         if hit:
             free[i][overlap.argmax()] = False
