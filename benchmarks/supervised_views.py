@@ -5,8 +5,9 @@
 Splits and features are those of benchmarks/supervision.py: half of the defects are labelled, the other half is tested
 together with 60 good test images, at 128 x 128 pixels. The parts:
 
-    masks    a head on frozen features that learns from `labelled` masks: image AUROC by the mean of its highest 1%
-    losses   the same head from all labelled masks, by loss: Dice (threshold 0.5), pixel AP, AUPRO
+    masks    the head of benchmarks/supervision.py from `labelled` defects, by image labels and masks (the cross entropy
+             of the image score plus that of the patches): image AUROC
+    losses   the head from all labelled masks alone, at 128 x 128 pixels, by loss: Dice (threshold 0.5), pixel AP, AUPRO
     views    the head and a bank of the same features as segmentation, saliency and detection; the bank's threshold is
              the one of the highest Dice on the labelled half
     unet     a small U-Net on pixels, as in views
@@ -24,7 +25,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from supervision import Halves, Tiles, halves, make_head, read_tiles
+from supervision import Halves, Tiles, fit, halves, make_head, read_tiles, scores_of
 from torch import Tensor, nn
 
 from adlib.bank.coreset import greedy_coreset
@@ -142,14 +143,13 @@ def _row(model: str, labelled: int, metric: str, value: float) -> dict[str, obje
 
 
 def _of_masks(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Iterator[dict]:
+    side = round(tiles.features.shape[1] ** 0.5)
+    patches = F.adaptive_max_pool2d(torch.tensor(masks).float(), side).flatten(1)  # 1 where any pixel is defective
     for labelled in LABELLED:
         defects = part.pool[: labelled or None]
-        head = _fit_masks(tiles, masks, part, defects, "cross entropy", seed)
-        with torch.no_grad():
-            grids = torch.cat([head(block)[..., 0] for block in tiles.features[part.test].split(64)])
-        scores = grids.topk(max(1, grids.shape[1] // 100), dim=1).values.mean(dim=1).numpy()
-        auroc = image_metrics(tiles.kinds[part.test] != "good", scores)["image_auroc"]
-        yield _row("head, masks", len(defects), "image_auroc", auroc)
+        head = fit(tiles.features, part.good, defects, "cross_entropy", seed, patches)
+        auroc = image_metrics(tiles.kinds[part.test] != "good", scores_of(head, tiles.features[part.test]))
+        yield _row("image labels and masks", len(defects), "image_auroc", auroc["image_auroc"])
 
 
 def _of_losses(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Iterator[dict]:
@@ -259,7 +259,7 @@ def _of_kinds(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Itera
         yield _row("linear", len(part.pool), f"recall of {kind}", found)
 
 
-PARTS = {"kinds": _of_kinds, "losses": _of_losses, "masks": _of_masks, "views": _of_views, "unet": _of_unet}
+PARTS = {"masks": _of_masks, "losses": _of_losses, "kinds": _of_kinds, "views": _of_views, "unet": _of_unet}
 
 
 def _stored() -> pd.DataFrame:

@@ -31,6 +31,7 @@ from torch import Tensor, nn
 
 from adlib.data import Dataset, load_dataset
 from adlib.detectors import make_detector
+from adlib.detectors.devnet import DRAWS, deviation_loss
 from adlib.evaluation import image_metrics
 from adlib.experiments import committed_results
 from adlib.features.cache import TensorCache
@@ -110,11 +111,9 @@ def halves(tiles: Tiles, seed: int) -> Halves:
     return Halves(np.flatnonzero(tiles.train), good[:GOOD_HELD_OUT], rng.permutation(pool), np.array(test))
 
 
-def deviation(scores: Tensor, labels: Tensor, margin: float = 5.0) -> Tensor:
-    """DevNet's loss: good scores like a prior's N(0, 1), labelled defects `margin` standard deviations above it."""
-    prior = torch.randn(5000)
-    dev = (scores - prior.mean()) / prior.std()
-    return ((1 - labels) * dev.abs() + labels * F.relu(margin - dev)).mean()
+def deviation(scores: Tensor, labels: Tensor) -> Tensor:
+    """DevNet's loss with a new sample of the prior."""
+    return deviation_loss(scores, labels, torch.randn(DRAWS))
 
 
 LOSSES = {"deviation": deviation, "cross_entropy": F.binary_cross_entropy_with_logits}
@@ -131,8 +130,10 @@ def score(head: nn.Module, features: Tensor) -> Tensor:
     return grid.topk(int(TOP * grid.shape[1]), dim=1).values.mean(dim=1)
 
 
-def fit(features: Tensor, good: np.ndarray, defects: np.ndarray, loss: str, seed: int) -> nn.Module:
-    """A head, trained on batches of as many good as defective images."""
+def fit(
+    features: Tensor, good: np.ndarray, defects: np.ndarray, loss: str, seed: int, patches: Tensor | None = None
+) -> nn.Module:
+    """A head, trained on batches of as many good as defective images. patches: (N, P) masks, 1 on defects, or None."""
     torch.manual_seed(seed)
     head, rng = make_head(features), np.random.default_rng(seed)
     optimiser = torch.optim.AdamW(head.parameters(), RATE, weight_decay=1e-2)
@@ -140,6 +141,8 @@ def fit(features: Tensor, good: np.ndarray, defects: np.ndarray, loss: str, seed
     for _ in range(STEPS):
         batch = np.concatenate([rng.choice(part, BATCH // 2) for part in (good, defects)])
         value = LOSSES[loss](score(head, features[batch]), labels.float())
+        if patches is not None:
+            value = value + F.binary_cross_entropy_with_logits(head(features[batch])[..., 0], patches[batch])
         optimiser.zero_grad()
         value.backward()
         optimiser.step()
