@@ -314,7 +314,7 @@ def supervised() -> str:
     marks += [*network(232, 224, "#CFE3F1"), *lines(280, 348, "head, trained|on both")]
     marks += [arrow(146, 88, 216, 88), arrow(146, 272, 224, 272), arrow(140, 128, 228, 232)]
     for y, name, text in (
-        (60, "a known kind", "bank: good|head: better with labels"),
+        (60, "a known kind", "bank: good|head: good, with many labels"),
         (232, "a new kind", "bank: good|head: much worse"),
     ):
         marks += [box(420, y - 34, 360, 132, "#FFFFFF", FAINT), words(600, y, name, 24)]
