@@ -10,7 +10,6 @@ together with 60 good test images, at 128 x 128 pixels. The parts:
     losses   the head from all labelled masks alone, at 128 x 128 pixels, by loss: Dice (threshold 0.5), pixel AP, AUPRO
     views    the head and a bank of the same features as segmentation, saliency and detection; the bank's threshold is
              the one of the highest Dice on the labelled half
-    unet     a small U-Net on pixels, as in views
     kinds    a linear classifier of the five kinds on pooled features: accuracy, mean recall of the kinds
 
 A part of a seed whose rows are in the table is skipped. Without --data the stored table is printed.
@@ -30,16 +29,14 @@ from torch import Tensor, nn
 
 from adlib.bank.coreset import greedy_coreset
 from adlib.bank.neighbours import nearest
-from adlib.data import load_dataset, read_image, read_mask
+from adlib.data import load_dataset, read_mask
 from adlib.evaluation import box_ap, boxes_of, dice, image_metrics, pixel_metrics, saliency
 from adlib.features.cache import TensorCache
 from adlib.files import atomic_write
-from adlib.networks import Hourglass
 
 TABLE = Path(__file__).parents[1] / "results/mtd/supervised_views.csv"
 SIDE, GOOD_TESTED, SMALLEST = 128, 60, 8
 STEPS, BATCH, LABELLED = 200, 8, (1, 5, 20, 0)
-UNET_STEPS = 400
 KEYS = ["part", "seed"]
 
 
@@ -182,12 +179,6 @@ def _of_views(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Itera
     yield from _judged("head", count, maps, maps, maps > 0.5, masks[tested])
 
 
-def _of_unet(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Iterator[dict]:
-    tested = _tested(tiles, part)
-    maps = _unet_maps(tiles, masks, part, tested, seed)
-    yield from _judged("U-Net", len(part.pool), maps, maps, maps > 0.5, masks[tested])
-
-
 def _judged(
     model: str, labelled: int, maps: np.ndarray, unit: np.ndarray, called: np.ndarray, truth: np.ndarray
 ) -> Iterator[dict]:
@@ -202,37 +193,6 @@ def _judged(
     }
     for metric, value in values.items():
         yield _row(model, labelled, metric, value)
-
-
-def _unet_maps(tiles: Tiles, masks: np.ndarray, part: Halves, tested: np.ndarray, seed: int) -> np.ndarray:
-    """A small U-Net on grey pixels, with flips."""
-    torch.manual_seed(seed)
-    rng, net = np.random.default_rng(seed), Hourglass(1, 1, width=8, depth=4, skips=4)
-    optimiser = torch.optim.AdamW(net.parameters(), 3e-3, weight_decay=1e-2)
-    for _ in range(UNET_STEPS):
-        batch = np.concatenate([rng.choice(some, BATCH // 2) for some in (part.good, part.pool)])
-        turned = [axis for axis in (1, 2) if rng.random() < 0.5]
-        images, truth = (torch.flip(t, turned) for t in (_grey(tiles, batch), torch.tensor(masks[batch]).float()))
-        value = F.binary_cross_entropy_with_logits(net(images[:, None])[:, 0], truth)
-        optimiser.zero_grad()
-        value.backward()
-        optimiser.step()
-    net.eval()
-    with torch.no_grad():
-        parts = [torch.sigmoid(net(_grey(tiles, some)[:, None])[:, 0]) for some in np.array_split(tested, 16)]
-    return torch.cat(parts).numpy()
-
-
-_GREY: dict[int, np.ndarray] = {}
-
-
-def _grey(tiles: Tiles, chosen: np.ndarray) -> Tensor:
-    """(B, SIDE, SIDE) grey values, about -1 to 1; decoded once."""
-    for i in chosen:
-        if i not in _GREY:
-            image = read_image(tiles.dataset.file(tiles.names[i])).convert("L").resize((SIDE, SIDE))
-            _GREY[i] = np.asarray(image, dtype=np.float32) / 127.5 - 1
-    return torch.tensor(np.stack([_GREY[i] for i in chosen]))
 
 
 def _of_kinds(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Iterator[dict]:
@@ -259,7 +219,7 @@ def _of_kinds(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Itera
         yield _row("linear", len(part.pool), f"recall of {kind}", found)
 
 
-PARTS = {"masks": _of_masks, "losses": _of_losses, "kinds": _of_kinds, "views": _of_views, "unet": _of_unet}
+PARTS = {"masks": _of_masks, "losses": _of_losses, "kinds": _of_kinds, "views": _of_views}
 
 
 def _stored() -> pd.DataFrame:
