@@ -53,7 +53,7 @@ def say_labelled(datasets: "Iterable[Dataset]", count: int) -> None:
         if count and not there:
             print(f"{dataset.name}: {count} defective test images are moved to the labelled defects.", file=sys.stderr)
         elif there > count:
-            left = f"{there - count} of {there} labelled defects in train/ are not used"
+            left = f"{there - count} of {there} labelled defects in train are not used"
             print(f"{dataset.name}: {left} (--labelled {count}).", file=sys.stderr)
 
 

@@ -173,16 +173,12 @@ def _allows(part: Dataset) -> list[tuple[str, str]]:
 
 
 def _labelled(defects: list[Sample]) -> str:
-    """What the labelled defects of the training split are for, and how many of them have no mask."""
+    """The labelled defects of the training split, how many of them have no mask, and what reads them."""
     kinds = Counter(printable(s.defect) for s in defects)
     found = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
     bare = sum(s.mask is None for s in defects)
-    lacking = ""
-    if bare:
-        has, it_is = ("has", "it is") if bare == 1 else ("have", "they are")
-        lacking = f"; {bare} of them {has} no mask: methods learn only that {it_is} defective"
-    count = _count(len(defects), "defect")
-    return f"{count} in train/ ({found}), read only with --labelled N and a method that learns defects{lacking}"
+    lacking = f", {bare} without a mask" if bare else ""
+    return f"{_count(len(defects), 'defect')} in train ({found}){lacking}; only --labelled N reads them"
 
 
 def lacks(part: Dataset) -> str:

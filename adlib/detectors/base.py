@@ -213,8 +213,7 @@ class Detector(ABC):
         self, defects: Sequence[Any], masks: Sequence[Any], cache: TensorCache | None, show_progress: bool
     ) -> list[LabelledFeatures]:
         features = self._features(defects, (0,), cache, show_progress, "defect features")
-        preprocess = self.spec().preprocess
-        return [labelled(item, mask, preprocess) for item, mask in zip(features, paired(defects, masks), strict=True)]
+        return [labelled(item, mask) for item, mask in zip(features, paired(defects, masks), strict=True)]
 
     def _scored(self, features: ImageFeatures) -> Scored:
         score, grid = self._score(features)

@@ -28,12 +28,13 @@ DRAWS = 5000  # of N(0, 1), the reference of the deviation
 class DevNet(SupervisedDetector):
     """A linear score of each position, at 0 for good images and beyond a margin for a few labelled defects.
 
-    Patch scores: a 1 x 1 convolution over the backbone's maps, standardised on good images. Image score: the mean of
-    the highest 10% of them, which training compares with the prior (sec. 3 of the second paper). Masks are not used.
+    Patch scores: magnitudes of a 1 x 1 convolution over the backbone's maps, standardised on good images. Image score:
+    the mean of the highest 10% of them, which training compares with the prior. Masks are not used.
     The paper fine-tunes its whole ResNet-18 on one layer at 448 pixels and on two scales, for 50 epochs of random
     rotations; here the backbone is frozen and only the linear layer is trained, so that a fit takes seconds.
 
     margin: deviations by which labelled defects shall exceed the prior (a in the paper).
+    absolute: whether a position's score is the magnitude, as in the authors' code, or signed.
     top_share: fraction of the positions in the image score (K in the paper), above 0 and at most 1.
     The other parameters are those of `TrainedDetector`; at least one labelled defect is needed.
     """
@@ -45,9 +46,11 @@ class DevNet(SupervisedDetector):
     needs_defects: ClassVar[bool] = True
 
     batch: int = 16
+    learning_rate: float = 1e-2
     weight_decay: float = 1e-2
     margin: float = 5.0
     top_share: float = 0.1
+    absolute: bool = True
 
     def _check(self) -> None:
         super()._check()
@@ -60,13 +63,18 @@ class DevNet(SupervisedDetector):
         return PositionScore(sum(self.network().dims[layer] for layer in self._layers()))
 
     def _loss(self, network: nn.Module, maps: Maps) -> Tensor:
-        scores = self._image_scores(network(self._input(maps)))
+        scores = self._image_scores(self._grids(network, maps))
         prior = torch.randn(DRAWS, device=scores.device)
         return deviation_loss(scores, maps[LABEL], prior, self.margin)
 
     def _score(self, features: ImageFeatures) -> tuple[Tensor, Tensor]:
-        grids = self.network_(self._input(stack([features])))
+        grids = self._grids(self.network_, stack([features]))
         return self._image_scores(grids)[0], grids[0]
+
+    def _grids(self, network: nn.Module, maps: Maps) -> Tensor:
+        """Scores of all positions, (B, h, w)."""
+        grids = network(self._input(maps))
+        return grids.abs() if self.absolute else grids
 
     def _image_scores(self, grids: Tensor) -> Tensor:
         """(B, h, w) -> (B,)."""

@@ -12,28 +12,28 @@ from adlib.data.images import content_key
 from adlib.data.masks import read_mask
 from adlib.errors import InputError
 from adlib.features.extract import ImageFeatures
-from adlib.features.patches import Preprocess
 
 
 @dataclass(frozen=True)
 class LabelledFeatures(ImageFeatures):
     """Features of a labelled defect.
 
-    mask: (h, w) bool in the network's frame, True on the defect; None where only the image is labelled.
+    mask: (H, W) bool in original pixels, of the part of the image that the network saw, True on the defect; None where
+        only the image is labelled. It is not resized: a thin crack would vanish.
     """
 
     mask: Tensor | None = None
 
 
-def labelled(features: ImageFeatures, mask: Any, preprocess: Preprocess) -> LabelledFeatures:
-    """Features with a mask, brought to the network's frame.
+def labelled(features: ImageFeatures, mask: Any) -> LabelledFeatures:
+    """Features with a mask: a path, an array (H, W), or None.
 
-    mask: a path, an array (H, W), or None.
     Raises InputError where the mask has another size than the image.
     """
     seen = None
     if mask is not None:
-        seen = torch.from_numpy(preprocess.mask(_mask(mask, features), features.frame))
+        top, left, bottom, right = features.frame.seen_box
+        seen = torch.from_numpy(_mask(mask, features)[top:bottom, left:right].copy())
     return LabelledFeatures(features.maps, features.frame, features.key, features.name, seen)
 
 

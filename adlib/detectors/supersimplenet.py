@@ -30,9 +30,10 @@ class SuperSimpleNet(SupervisedDetector):
 
     Patch scores: the segmentation head's logit of a defect at each position. Image score: the classification head's
     logit, which unlike a probability has no ceiling. A labelled defect without a mask trains the second head alone.
-    The paper upscales the maps of a WideResNet-50 by 2, gives every image a copy with noise, trains for 300 epochs and
-    stops the gradient between the heads where nothing is labelled. Here the grid is the backbone's finest, half of the
-    good images of a batch get the noise instead of a copy, and the steps are few, so that a fit takes seconds.
+    The paper upscales the maps of a WideResNet-50 by 2 and averages 3 x 3 windows, trains wider heads on two copies of
+    each batch for 300 epochs, with noise on half of all images, and stops the gradient from the second head to the
+    first where nothing is labelled. Here the grid is the backbone's finest, half of the good images of a batch get the
+    noise, at random, and the steps are few, so that a fit takes seconds.
 
     noise: standard deviation of the noise on features, in standard deviations of a channel over good images.
     width: channels of the segmentation head.

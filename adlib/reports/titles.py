@@ -18,7 +18,7 @@ _MASKS = {"never": "no mask", "always": "always masked", "test": "masked where t
 def method_title(protocol: Protocol) -> str:
     """The method, with its differences from the defaults in brackets: 'patchcore (1,000 patches, top 1%)'."""
     words = [_short(name, value) for name, value in _changed(protocol).items() if name not in _INPUT]
-    words += [f"{protocol.labelled} labelled defects"] if protocol.labelled else []
+    words += [f"{protocol.labelled} labelled defect{'s' * (protocol.labelled > 1)}"] if protocol.labelled else []
     return f"{protocol.method} ({', '.join(words)})" if words else protocol.method
 
 

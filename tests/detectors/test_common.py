@@ -50,14 +50,22 @@ SMALL = {
     "musc": {"resize": 96},
 }
 # Those that train longest, each with a file of tests of its own, are left out of the fast part.
-LONG = {"autoencoder", "cflow", "draem", "fastflow", "patch_svdd", "reverse_distillation", "stfpm", "vae"}
+LONG = {
+    "autoencoder",
+    "cflow",
+    "draem",
+    "fastflow",
+    "patch_svdd",
+    "reverse_distillation",
+    "stfpm",
+    "supersimplenet",
+    "vae",
+}
 # Those that have an export to ONNX. Another method has one too, or gives its reason.
 EXPORTED = set(SMALL) - {"anomalydino", "deep_svdd", "musc", "patchcore_ivfpq", "subspacead"}
-# Two labelled defects with masks, and one without, for the methods that learn from them.
-DEFECTS = [
-    render("nut", kind, seed=seed, size=128) for seed, kind in enumerate(("scratch", "bent", "missing_part"), 70)
-]
-LABELLED = {"defects": [image for image, _ in DEFECTS], "masks": [DEFECTS[0][1], DEFECTS[1][1], None]}
+# Twelve labelled defects, of which the last has no mask, for the methods that learn from them.
+DEFECTS = [render("nut", ("scratch", "bent", "missing_part")[seed % 3], seed=70 + seed, size=128) for seed in range(12)]
+LABELLED = {"defects": [image for image, _ in DEFECTS], "masks": [*(mask for _, mask in DEFECTS[:-1]), None]}
 METHODS = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in sorted(DETECTORS)]
 
 
@@ -160,7 +168,8 @@ def test_an_export_or_its_reason(name, fitted, nuts, tmp_path):
         assert proof.images == len(nuts[1] + nuts[2]) and path.with_suffix(".json").is_file()
         exported, ours = load_model(path).predict(nuts[2]), fitted.predict(nuts[2])
         assert np.allclose(exported.scores, ours.scores, rtol=1e-4)
-        assert np.allclose(exported.anomaly_map(0), ours.anomaly_map(0), rtol=1e-3)
+        mine = ours.anomaly_map(0)  # a score may be 0, so a difference is compared with the highest
+        assert np.allclose(exported.anomaly_map(0), mine, rtol=1e-3, atol=1e-4 * np.abs(mine).max())
 
 
 def test_a_model_of_another_revision_is_refused(name, fitted, tmp_path, monkeypatch):

@@ -12,8 +12,9 @@ from adlib.experiments.planning import plan
 
 @pytest.mark.parametrize("method", sorted(DETECTORS))
 def test_without_a_backbone_a_method_takes_its_own(weld, method):
-    own = make_detector(method).backbone
-    assert plan(weld, method).backbone == own == Choices().protocol(weld, method, shots=4).backbone
+    own, labelled = make_detector(method).backbone, int(DETECTORS[method].needs_defects)
+    chosen = Choices(labelled=labelled).protocol(weld, method, shots=4)
+    assert plan(weld, method, labelled=labelled).backbone == own == chosen.backbone
 
 
 def test_choices_shape_the_protocol(weld):
