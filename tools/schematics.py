@@ -307,6 +307,25 @@ def broken_promises() -> str:
     return frame(marks, 370)
 
 
+def supervised() -> str:
+    """A bank of good images and a head of labelled defects judge a known kind and a kind that nobody labelled."""
+    marks: list[Mark] = [*parts(40, 40), *lines(88, 164, "good images")]
+    marks += [*part(40, 224, defect=True), *lines(88, 348, "a few labelled|defects")]
+    marks += [*bank(232, 40), box(224, 32, SIZE + 16, SIZE + 16, stroke=FAINT), *lines(280, 164, "bank")]
+    marks += [*network(232, 224, "#CFE3F1"), *lines(280, 348, "head, trained|on both")]
+    marks += [arrow(146, 88, 216, 88), arrow(146, 272, 224, 272), arrow(140, 128, 228, 232)]
+    for y, name, text in (
+        (60, "a known kind", "bank: good|head: good, with many labels"),
+        (232, "a new kind", "bank: good|head: much worse"),
+    ):
+        marks += [box(420, y - 34, 360, 132, "#FFFFFF", FAINT), words(600, y, name, 24)]
+        for row, line in enumerate(text.split("|")):
+            colour = DEFECTIVE if "worse" in line else GOOD
+            marks.append(words(600, y + 38 + 32 * row, line, 22, colour))
+    marks += [arrow(342, 88, 412, 88), arrow(342, 256, 412, 256), arrow(342, 110, 412, 224), arrow(342, 234, 412, 132)]
+    return frame(marks, 390)
+
+
 def comparison() -> str:
     """What all methods share, the one thing that differs, and the three comparisons."""
     shared = ("images to learn from", "images to judge", "backbone, image size", "training budget", "metrics")
@@ -427,6 +446,7 @@ SCHEMATICS: dict[str, Callable[[], str]] = {
     "06_memory_bank": memory_bank,
     "07_reconstruction": reconstruction,
     "08_anomaly_synthesis": anomaly_synthesis,
+    "09_supervised": supervised,
     "10_few_shot": few_shot,
     "11_zero_shot": zero_shot,
     "14_comparison": comparison,

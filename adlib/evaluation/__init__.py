@@ -19,6 +19,7 @@ from adlib.evaluation.metrics import (
     image_metrics,
     pixel_metrics,
 )
+from adlib.evaluation.regions import box_ap, box_iou, boxes_of, dice, saliency
 from adlib.evaluation.thresholds import conformal_threshold, decide, smallest_false_alarm_rate
 
 __all__ = [
@@ -27,10 +28,14 @@ __all__ = [
     "accuracy_at",
     "auroc_difference",
     "bootstrap_interval",
+    "box_ap",
+    "box_iou",
+    "boxes_of",
     "conformal_threshold",
     "critical_difference",
     "decide",
     "delong_difference",
+    "dice",
     "draws_difference",
     "f1max",
     "friedman",
@@ -39,5 +44,6 @@ __all__ = [
     "mean_difference",
     "pixel_metrics",
     "ranks",
+    "saliency",
     "smallest_false_alarm_rate",
 ]

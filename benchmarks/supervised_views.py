@@ -1,0 +1,241 @@
+"""Four views of labelled defects, losses for rare pixels, and what a mask is worth: results/mtd/supervised_views.csv.
+
+    python benchmarks/supervised_views.py --data path/to/mtd [--cache DIR] [--seeds 0 1 2] [--parts NAME ...]
+
+Splits and features are those of benchmarks/supervision.py: half of the defects are labelled, the other half is tested
+together with 60 good test images, at 128 x 128 pixels. The parts:
+
+    masks    the head of benchmarks/supervision.py from `labelled` defects, by image labels and masks (the cross entropy
+             of the image score plus that of the patches): image AUROC
+    losses   the head from all labelled masks alone, at 128 x 128 pixels, by loss: Dice (threshold 0.5), pixel AP, AUPRO
+    views    the head and a bank of the same features as segmentation, saliency and detection; the bank's threshold is
+             the one of the highest Dice on the labelled half
+    kinds    a linear classifier of the five kinds on pooled features: accuracy, mean recall of the kinds
+
+A part of a seed whose rows are in the table is skipped. Without --data the stored table is printed.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from supervision import Halves, Tiles, fit, halves, make_head, read_tiles, scores_of
+from torch import Tensor, nn
+
+from adlib.bank.coreset import greedy_coreset
+from adlib.bank.neighbours import nearest
+from adlib.data import load_dataset, read_mask
+from adlib.evaluation import box_ap, boxes_of, dice, image_metrics, pixel_metrics, saliency
+from adlib.features.cache import TensorCache
+from adlib.files import atomic_write
+
+TABLE = Path(__file__).parents[1] / "results/mtd/supervised_views.csv"
+SIDE, GOOD_TESTED, SMALLEST = 128, 60, 8
+STEPS, BATCH, LABELLED = 200, 8, (1, 5, 20, 0)
+KEYS = ["part", "seed"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", help="folder of the magnetic tiles; without it the stored table is printed")
+    parser.add_argument("--cache", help="folder for features; none by default")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    options = parser.parse_args()
+    if options.data:
+        cache = TensorCache(options.cache) if options.cache else None
+        tiles = read_tiles(load_dataset(options.data), cache)
+        masks = _masks(tiles)
+        for seed in options.seeds:
+            for name in options.parts:
+                if not _is_stored(name, seed):
+                    rows = PARTS[name](tiles, masks, halves(tiles, seed), seed)
+                    _store([{"part": name, "seed": seed} | row for row in rows])
+                    print(name, seed, flush=True)
+    table = _stored()
+    print(table.groupby(["part", "model", "labelled", "metric"])["value"].agg(["mean", "std"]).round(3).to_string())
+
+
+def _masks(tiles: Tiles) -> np.ndarray:
+    """(N, SIDE, SIDE) bool: pixels of which at least half is defective."""
+    of = {tiles.dataset.relative(s): s.mask for s in tiles.dataset.samples}
+    return np.stack([_mask(of[name]) for name in tiles.names])
+
+
+def _mask(path: Path | None) -> np.ndarray:
+    if path is None:
+        return np.zeros((SIDE, SIDE), dtype=bool)
+    whole = Image.fromarray(read_mask(path).astype(np.uint8) * 255)
+    return np.asarray(whole.resize((SIDE, SIDE), Image.Resampling.BOX)) >= 128
+
+
+# --- losses for rare pixels -------------------------------------------------------------------------------------------
+
+
+def focal(logits: Tensor, masks: Tensor, gamma: float = 2.0) -> Tensor:
+    """Cross entropy, weighted by (1 - p of the truth) ** gamma."""
+    loss = F.binary_cross_entropy_with_logits(logits, masks, reduction="none")
+    return ((1 - torch.exp(-loss)) ** gamma * loss).mean()
+
+
+def dice_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """1 - Dice of probabilities and masks over the batch."""
+    probable = torch.sigmoid(logits)
+    return 1 - (2 * (probable * masks).sum() + 1) / (probable.sum() + masks.sum() + 1)
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "cross entropy": F.binary_cross_entropy_with_logits,
+    "focal": focal,
+    "Dice": dice_loss,
+}
+
+
+def _fit_masks(tiles: Tiles, masks: np.ndarray, part: Halves, defects: np.ndarray, loss: str, seed: int) -> nn.Module:
+    """A head of patches, compared with masks at SIDE x SIDE pixels."""
+    torch.manual_seed(seed)
+    head, rng = make_head(tiles.features), np.random.default_rng(seed)
+    optimiser = torch.optim.AdamW(head.parameters(), 3e-3, weight_decay=1e-2)
+    for _ in range(STEPS):
+        batch = np.concatenate([rng.choice(some, BATCH // 2) for some in (part.good, defects)])
+        value = LOSSES[loss](_logits(head, tiles.features[batch]), torch.tensor(masks[batch]).float())
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+    return head
+
+
+def _logits(head: nn.Module, features: Tensor) -> Tensor:
+    """(B, SIDE, SIDE) from (B, P, D)."""
+    return _upsampled(head(features)[..., 0])
+
+
+def _upsampled(grid: Tensor) -> Tensor:
+    """(B, P) -> (B, SIDE, SIDE)."""
+    side = round(grid.shape[1] ** 0.5)
+    return F.interpolate(grid.reshape(-1, 1, side, side), size=(SIDE, SIDE), mode="bilinear")[:, 0]
+
+
+@torch.no_grad()
+def _probabilities(head: nn.Module, features: Tensor) -> np.ndarray:
+    return torch.cat([torch.sigmoid(_logits(head, block)) for block in features.split(32)]).numpy()
+
+
+def _tested(tiles: Tiles, part: Halves) -> np.ndarray:
+    """Test images: all defective ones and the first good ones."""
+    good = part.test[tiles.kinds[part.test] == "good"]
+    return np.concatenate([good[:GOOD_TESTED], part.test[tiles.kinds[part.test] != "good"]])
+
+
+def _row(model: str, labelled: int, metric: str, value: float) -> dict[str, object]:
+    return {"model": model, "labelled": labelled, "metric": metric, "value": value}
+
+
+# --- the parts --------------------------------------------------------------------------------------------------------
+
+
+def _of_masks(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Iterator[dict]:
+    side = round(tiles.features.shape[1] ** 0.5)
+    patches = F.adaptive_max_pool2d(torch.tensor(masks).float(), side).flatten(1)  # 1 where any pixel is defective
+    for labelled in LABELLED:
+        defects = part.pool[: labelled or None]
+        head = fit(tiles.features, part.good, defects, "cross_entropy", seed, patches)
+        auroc = image_metrics(tiles.kinds[part.test] != "good", scores_of(head, tiles.features[part.test]))
+        yield _row("image labels and masks", len(defects), "image_auroc", auroc["image_auroc"])
+
+
+def _of_losses(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Iterator[dict]:
+    tested = _tested(tiles, part)
+    for loss in LOSSES:
+        head = _fit_masks(tiles, masks, part, part.pool, loss, seed)
+        maps = _probabilities(head, tiles.features[tested])
+        metrics = pixel_metrics(maps, masks[tested])
+        yield _row(loss, len(part.pool), "dice", dice(maps > 0.5, masks[tested]))
+        for name in ("pixel_ap", "aupro"):
+            yield _row(loss, len(part.pool), name, metrics[name])
+
+
+def _of_views(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Iterator[dict]:
+    tested, count = _tested(tiles, part), len(part.pool)
+    head = _fit_masks(tiles, masks, part, part.pool, "cross entropy", seed)
+    patches = tiles.features[part.good].flatten(0, 1)
+    bank = patches[greedy_coreset(patches, len(patches) // 200, seed)]
+    asked = tiles.features[[*part.pool, *tested]]
+    of_bank = _upsampled(torch.stack([nearest(one, bank, 1)[0][:, 0] for one in asked])).numpy()
+    learned, seen = of_bank[:count], of_bank[count:]
+    steps = np.quantile(learned, np.linspace(0.8, 0.999, 60))
+    threshold = max(steps, key=lambda t: dice(learned > t, masks[part.pool]))
+    scaled = np.clip((seen - learned.min()) / (learned.max() - learned.min()), 0, 1)
+    yield from _judged("bank", 0, seen, scaled, seen > threshold, masks[tested])
+    yield from _judged(
+        "bank, thresholded", count, seen, (seen > threshold).astype(float), seen > threshold, masks[tested]
+    )
+    maps = _probabilities(head, tiles.features[tested])
+    yield from _judged("head", count, maps, maps, maps > 0.5, masks[tested])
+
+
+def _judged(
+    model: str, labelled: int, maps: np.ndarray, unit: np.ndarray, called: np.ndarray, truth: np.ndarray
+) -> Iterator[dict]:
+    """Segmentation, saliency and detection. maps: scores. unit: in [0, 1]. called: bool. truth: masks."""
+    boxes = [boxes_of(one, SMALLEST) for one in called]
+    scores = [np.array([m[t:b, left:r].max() for t, left, b, r in found]) for m, found in zip(maps, boxes, strict=True)]
+    values = {
+        "dice": dice(called, truth),
+        "aupro": pixel_metrics(maps, truth)["aupro"],
+        **saliency(unit, truth),
+        "ap50": box_ap(boxes, scores, [boxes_of(one) for one in truth]),
+    }
+    for metric, value in values.items():
+        yield _row(model, labelled, metric, value)
+
+
+def _of_kinds(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Iterator[dict]:
+    del masks
+    names = {kind: n for n, kind in enumerate(tiles.defects)}
+    tested = part.test[tiles.kinds[part.test] != "good"]
+    learned, asked = (torch.tensor([names[k] for k in tiles.kinds[some]]) for some in (part.pool, tested))
+    pooled = torch.cat([tiles.features.mean(dim=1), tiles.features.amax(dim=1)], dim=1)  # (N, 2 D)
+    spread, mean = torch.std_mean(pooled[part.pool], dim=0)
+    pooled = (pooled - mean) / spread
+    torch.manual_seed(seed)
+    linear = nn.Linear(pooled.shape[1], len(names))
+    optimiser = torch.optim.AdamW(linear.parameters(), 1e-2, weight_decay=0.1)
+    for _ in range(200):
+        value = F.cross_entropy(linear(pooled[part.pool]), learned)
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+    called = linear(pooled[tested]).argmax(dim=1)
+    yield _row("linear", len(part.pool), "accuracy", float((called == asked).float().mean()))
+    yield _row("commonest kind", len(part.pool), "accuracy", float((asked == learned.mode().values).float().mean()))
+    for kind, number in names.items():
+        found = float((called[asked == number] == number).float().mean())
+        yield _row("linear", len(part.pool), f"recall of {kind}", found)
+
+
+PARTS = {"masks": _of_masks, "losses": _of_losses, "kinds": _of_kinds, "views": _of_views}
+
+
+def _stored() -> pd.DataFrame:
+    return pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame(columns=KEYS)
+
+
+def _is_stored(part: str, seed: int) -> bool:
+    return bool(_stored()[KEYS].eq([part, seed]).all(axis=1).any())
+
+
+def _store(rows: list[dict]) -> None:
+    stored = [_stored()] if TABLE.exists() else []
+    table = pd.concat([*stored, pd.DataFrame(rows)]).sort_values(KEYS, kind="stable")
+    with atomic_write(TABLE) as file:
+        table.to_csv(file, index=False, float_format="%.5f", lineterminator="\n")
+
+
+if __name__ == "__main__":
+    main()
