@@ -1,125 +1,209 @@
-"""PatchCore and SoftPatch with defective images among the training images: results/mvtec/noise.csv (`bottle`).
+"""Methods with defective images among the training images (chapter 12): results/FOLDER/noise.csv.
 
-    python benchmarks/noise.py --data path/to/mvtec --lists path/to/noisy_splits [--levels 0 10] [--methods NAME ...]
-        [--cache DIR]
+    python benchmarks/noise.py bottle --data path/to/mvtec --lists path/to/noisy_splits [--vit FILE]
+    python benchmarks/noise.py mtd --data path/to/mtd [--vit FILE]
+    python benchmarks/noise.py elpv|toy [--vit FILE]
+        [--levels 0 5 10 20 40] [--seeds 0 1 2] [--methods NAME ...] [--cache DIR]
+    python benchmarks/noise.py bottle|mtd|elpv|toy
 
---lists holds the public lists of MeDS (bottle_10percent_seed0.txt and so on): training images, the planted ones
-included. Each list is one fit; its images are scored once and evaluated by both conventions of `adlib.data.noise`. At
-level 0 nothing is planted, and the seeds are those of the coreset's first pick; with lists the coreset's seed is 0. A
-run whose rows are in the table is skipped, so a stopped call resumes. Without --data the stored table is printed.
+`bottle` learns from the public lists of MeDS (bottle_10percent_seed0.txt and so on): training images, the planted ones
+included. Its level 40 plants all 63 defects, which are 30% of the good images, and its lists are equal: there, as at
+level 0, the seeds are those of the method; elsewhere with lists the method's seed is 0. `mtd` and `elpv` (mono) learn
+from 100 good images, which are the same for all seeds, and `toy` from all 40 of each kind of part; planted images are
+drawn by `adlib.data.plant_defects`, and a seed is that of the draw and of the method. Levels are percentages of the
+good images. Images have 256 pixels on `bottle` and 128 elsewhere, where more would take hours on two cores.
+
+Each training set is one fit; its images are scored once and evaluated by both conventions of `adlib.data.noise`. Pixel
+metrics are left out on `mtd`, where they would take longer than the fits. AnomalyDINO learns from all images, with
+ViT-Tiny/16, whose weights --vit names, at 256 pixels; PaDiM has 128 on `bottle`, too. A run whose rows are in the table
+is skipped, so a stopped call resumes. The last form prints the stored table.
 """
 
 import argparse
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from adlib.data import Dataset, Sample, load_dataset, plant_listed, read_mask
+from adlib.data import Dataset, Sample, load_dataset, plant_defects, plant_listed, read_mask
 from adlib.data.noise import CONVENTIONS
-from adlib.detectors import Predictions, make_detector
+from adlib.detectors import Detector, Predictions, make_detector
+from adlib.detectors.columns import SharesDistances
 from adlib.evaluation import image_metrics, pixel_metrics
 from adlib.features.cache import TensorCache
 from adlib.files import atomic_write
 
-TABLE = Path(__file__).parents[1] / "results/mvtec/noise.csv"
+RESULTS = Path(__file__).parents[1] / "results"
 # SoftPatch as a whole, and without its weights ("hard"): which part of it helps?
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "patchcore": ("patchcore", {}),
     "softpatch": ("softpatch", {}),
     "softpatch_hard": ("softpatch", {"soft": False}),
+    "padim": ("padim", {"resize": 128}),
+    "gaussian": ("gaussian", {}),
+    "anomalydino": ("anomalydino", {"backbone": "vit_tiny_patch16", "rotate": False, "mask": "never", "resize": 256}),
 }
 LIST_SEEDS = (0, 10, 20, 30)
-CORESET_SEEDS = (0, 1, 2)
-KEYS = ["method", "level", "seed"]
+KEYS = ["category", "method", "level", "seed"]
 SHOWN = ["image_auroc", "pixel_auroc", "aupro"]
 
 
 @dataclass(frozen=True)
+class Part:
+    """A data set of the comparison.
+
+    folder: of its results.
+    categories: names.
+    levels: percentages of planted images.
+    good: number of good training images; None for all.
+    pixels: whether pixel metrics are computed.
+    options: parameters of every method.
+    """
+
+    folder: str
+    categories: tuple[str, ...]
+    levels: tuple[int, ...] = (0, 5, 10, 20, 40)
+    good: int | None = None
+    pixels: bool = True
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def table(self) -> Path:
+        """The stored table."""
+        return RESULTS / self.folder / "noise.csv"
+
+
+PARTS = {
+    "bottle": Part("mvtec", ("bottle",), levels=(0, 10, 20, 40)),
+    "mtd": Part("mtd", ("mtd",), good=100, pixels=False, options={"aspect": "square", "resize": 128}),
+    "elpv": Part("elpv", ("mono",), good=100, pixels=False, options={"resize": 128}),
+    "toy": Part("toy", ("weld", "tile"), options={"resize": 128}),
+}
+
+
+@dataclass(frozen=True)
 class Noisy:
-    """One training set. level: in percent. seed: of the list, or of the coreset at level 0. names: those listed."""
+    """One training set. level: in percent. seed: of the list or draw. learned: its images. method_seed: see above."""
 
     level: int
     seed: int
-    names: tuple[str, ...] = ()
+    learned: list[Sample]
+    method_seed: int
+
+    @property
+    def planted(self) -> set[Path]:
+        """The planted images."""
+        return {s.path for s in self.learned if s.defect != "good"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", help="folder of MVTec AD; without it the stored table is printed")
-    parser.add_argument("--lists", type=Path, help="folder of the lists")
-    parser.add_argument("--levels", nargs="+", type=int, default=[0, 10], help="percentages of planted images")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("--data", help="folder of the data set; not for elpv and toy")
+    parser.add_argument("--lists", type=Path, help="bottle: folder of the lists")
+    parser.add_argument("--vit", help="file of ViT-Tiny's weights, for anomalydino")
+    parser.add_argument("--levels", nargs="+", type=int, help="percentages of planted images")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of draws and methods, not of lists")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=[])
     parser.add_argument("--cache", help="folder for features; none by default")
     options = parser.parse_args()
-    if options.data:
-        bottle, cache = load_dataset(options.data, "bottle"), TensorCache(options.cache) if options.cache else None
-        for noisy in _training_sets(options.levels, options.lists):
+    part = PARTS[options.part]
+    for category in part.categories if options.methods else ():
+        dataset = load_dataset(options.data or options.part, category)
+        for noisy in training_sets(part, dataset, options.levels or part.levels, options.seeds, options.lists):
             for method in options.methods:
-                if not _is_stored(method, noisy):
-                    _store(_rows(method, noisy, bottle, cache))
-    _print_table()
+                if not _is_stored(part, category, method, noisy):
+                    _store(part, _rows(part, dataset, method, noisy, options))
+    _print_table(part)
 
 
-def _training_sets(levels: list[int], lists: Path | None) -> Iterator[Noisy]:
+def training_sets(
+    part: Part, dataset: Dataset, levels: list[int], seeds: list[int], lists: Path | None
+) -> Iterator[Noisy]:
+    """The training sets of a data set, level by level."""
     for level in levels:
-        for seed in LIST_SEEDS if level else CORESET_SEEDS:
-            names = (
-                (lists / f"bottle_{level}percent_seed{seed}.txt").read_text(encoding="utf-8").split() if level else ()
-            )
-            yield Noisy(level, seed, tuple(names))
+        if lists and level:
+            yield from _listed(dataset, level, seeds, lists)
+            continue
+        good = dataset.few_shot(part.good, selection="random")
+        small = Dataset(dataset.name, dataset.root, (*good, *dataset.test))
+        for seed in seeds:
+            learned = plant_defects(small, level / 100, seed, "overlap").train_good if level else good
+            yield Noisy(level, seed, learned, seed)
 
 
-def _rows(method: str, noisy: Noisy, bottle: Dataset, cache: TensorCache | None) -> list[dict[str, Any]]:
+def _listed(dataset: Dataset, level: int, seeds: list[int], lists: Path) -> Iterator[Noisy]:
+    for seed in LIST_SEEDS:
+        names = (lists / f"{dataset.categories[0]}_{level}percent_seed{seed}.txt").read_text(encoding="utf-8").split()
+        noisy = Noisy(level, seed, plant_listed(dataset, names, "overlap").train_good, 0)
+        if len(noisy.planted) == sum(s.label for s in dataset.test):  # all defects: the lists are equal
+            yield from (Noisy(level, seed, noisy.learned, seed) for seed in seeds)
+            return
+        yield noisy
+
+
+def _rows(part: Part, dataset: Dataset, method: str, noisy: Noisy, options: argparse.Namespace) -> list[dict[str, Any]]:
     """One row per convention, from one fit."""
-    learned = plant_listed(bottle, noisy.names, "overlap") if noisy.names else bottle
-    name, settings = METHODS[method]
-    detector = make_detector(name, seed=0 if noisy.level else noisy.seed, **settings)
+    cache = TensorCache(options.cache) if options.cache else None
+    detector = make(part, method, noisy.method_seed, options.vit)
+    learned, tested = [s.path for s in noisy.learned], [s.path for s in dataset.test]
+    if cache and isinstance(detector, SharesDistances):  # most training images are those of another run
+        detector.share_distances(learned, tested, cache)
     start = time.perf_counter()
-    detector.fit([s.path for s in learned.train_good], cache)
+    detector.fit(learned, cache)
     seconds = time.perf_counter() - start
-    predictions = detector.predict([s.path for s in bottle.test], cache)
-    planted = {s.path for s in learned.train_good if s.defect != "good"}
-    key = dict(zip(KEYS, (method, noisy.level, noisy.seed), strict=True)) | {"planted": len(planted)}
+    predictions = detector.predict(tested, cache)
+    key = dict(zip(KEYS, (dataset.categories[0], method, noisy.level, noisy.seed), strict=True))
     rows = []
-    for convention in CONVENTIONS if planted else ("",):
-        shown = [i for i, s in enumerate(bottle.test) if convention != "removed" or s.path not in planted]
-        if any(bottle.test[i].label for i in shown):
-            values = _metrics(bottle.test, predictions, shown)
-            rows.append(key | {"convention": convention} | values | {"fit_s": round(seconds, 1)})
+    for convention in CONVENTIONS if noisy.planted else ("",):
+        shown = [i for i, s in enumerate(dataset.test) if convention != "removed" or s.path not in noisy.planted]
+        if any(dataset.test[i].label for i in shown):
+            values = _metrics(dataset.test, predictions, shown, part.pixels)
+            told = {"planted": len(noisy.planted), "convention": convention}
+            rows.append(key | told | values | {"fit_s": round(seconds, 1)})
     return rows
 
 
-def _metrics(test: list[Sample], predictions: Predictions, shown: list[int]) -> dict[str, float | None]:
-    labels, maps = [test[i].label for i in shown], [predictions.anomaly_map(i) for i in shown]
-    masks = [_mask(test[i], a.shape) for i, a in zip(shown, maps, strict=True)]
-    metrics = image_metrics(labels, predictions.scores[shown]) | pixel_metrics(maps, masks)
-    return {name: metrics[name] for name in SHOWN}
+def make(part: Part, method: str, seed: int, vit: str | None) -> Detector:
+    """The detector of a line of `METHODS` for a data set."""
+    name, settings = METHODS[method]
+    weights = {"weights": vit} if settings.get("backbone", "").startswith("vit") else {}
+    return make_detector(name, **{**part.options, **settings, **weights, "seed": seed})
+
+
+def _metrics(test: list[Sample], predictions: Predictions, shown: list[int], pixels: bool) -> dict[str, float | None]:
+    labels = [test[i].label for i in shown]
+    metrics = image_metrics(labels, predictions.scores[shown])
+    if pixels:
+        maps = [predictions.anomaly_map(i) for i in shown]
+        metrics |= pixel_metrics(maps, [_mask(test[i], a.shape) for i, a in zip(shown, maps, strict=True)])
+    return {name: metrics.get(name) for name in SHOWN}
 
 
 def _mask(sample: Sample, shape: tuple[int, ...]) -> np.ndarray:
     return read_mask(sample.mask, size=shape[::-1]) if sample.mask else np.zeros(shape, dtype=bool)
 
 
-def _is_stored(method: str, noisy: Noisy) -> bool:
-    key = [method, noisy.level, noisy.seed]
-    return TABLE.exists() and bool(pd.read_csv(TABLE)[KEYS].eq(key).all(axis=1).any())
+def _is_stored(part: Part, category: str, method: str, noisy: Noisy) -> bool:
+    key = [category, method, noisy.level, noisy.seed]
+    return part.table.exists() and bool(pd.read_csv(part.table)[KEYS].eq(key).all(axis=1).any())
 
 
-def _store(rows: list[dict[str, Any]]) -> None:
-    stored = [pd.read_csv(TABLE, keep_default_na=False)] if TABLE.exists() else []
+def _store(part: Part, rows: list[dict[str, Any]]) -> None:
+    stored = [pd.read_csv(part.table, keep_default_na=False)] if part.table.exists() else []
     table = pd.concat([*stored, pd.DataFrame(rows)]).sort_values(["level", "convention", *KEYS])
-    with atomic_write(TABLE) as file:
+    with atomic_write(part.table) as file:
         table.to_csv(file, index=False, float_format="%.5f", lineterminator="\n")
 
 
-def _print_table() -> None:
-    table = pd.read_csv(TABLE, keep_default_na=False)
-    print(table.groupby(["level", "convention", "method"])[SHOWN].agg(["mean", "std"]).round(4).to_string())
+def _print_table(part: Part) -> None:
+    table = pd.read_csv(part.table)
+    means = table.fillna({"convention": ""}).groupby(["category", "level", "convention", "method"])[SHOWN]
+    print(means.agg(["mean", "std"]).dropna(axis=1, how="all").round(4).to_string())
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The bank of good patches: exact nearest-neighbour search and coresets."""
 
+from adlib.bank.committee import Committee
 from adlib.bank.coreset import (
     approximate_greedy_coreset,
     coreset_size,
@@ -14,6 +15,7 @@ from adlib.bank.neighbours import nearest
 from adlib.bank.outliers import local_outlier_factors
 
 __all__ = [
+    "Committee",
     "GroupedBank",
     "PatchBank",
     "approximate_greedy_coreset",

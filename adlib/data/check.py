@@ -31,12 +31,14 @@ class Report:
     ok: whether a sweep can start, that is, all files can be read and image metrics can be computed.
     command: what to type next; the sweep where it can start.
     dataset: the indexed data set, None where it cannot be indexed.
+    window: of grey levels, see `Advice`; None for none.
     """
 
     lines: tuple[str, ...]
     ok: bool
     command: str
     dataset: Dataset | None = None
+    window: tuple[float, float] | None = None
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
@@ -97,7 +99,7 @@ def check_folder(
     if not found.broken:
         data = ["--data", printable(path), *told]
         command = _sweep(data, category, dataset, advice) if ok else _learn(data, dataset, advice)
-    return Report(tuple(lines), ok, command, dataset)
+    return Report(tuple(lines), ok, command, dataset, advice.window)
 
 
 def _told(layout: str, reading: Mapping[str, str | None]) -> list[str]:

@@ -53,12 +53,14 @@ class Advice:
     words: command-line arguments that set the window, empty where no window is recommended.
     needed: whether images cannot be read without the window.
     unreadable: images that no window can make readable, and why.
+    window: the window, None where none is recommended.
     """
 
     lines: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     needed: bool = False
     unreadable: Mapping[Sample, str] = field(default_factory=dict)
+    window: tuple[float, float] | None = None
 
 
 def span_of(path: str | os.PathLike, mode: str) -> Span | None:
@@ -115,7 +117,7 @@ def advise(spans: Mapping[Sample, Span], count: int) -> Advice:
         f" {low} to {high}; without a window {without}",
         f"  --set {window} keeps that range, in the protocol, for training and test images alike",
     )
-    return Advice(lines, ("--set", window), bool(needed))
+    return Advice(lines, ("--set", window), bool(needed), window=(low, high))
 
 
 def _round(value: float) -> float:

@@ -19,6 +19,7 @@ from adlib.detectors.softpatch import SoftPatch
 from adlib.detectors.spade import SPADE
 from adlib.detectors.stfpm import STFPM
 from adlib.detectors.subspacead import SubspaceAD
+from adlib.detectors.suspects import score_drop_refit, suspicion
 from adlib.detectors.vae import VAE
 
 __all__ = [
@@ -46,4 +47,6 @@ __all__ = [
     "default_backbone",
     "load_detector",
     "make_detector",
+    "score_drop_refit",
+    "suspicion",
 ]
