@@ -375,7 +375,7 @@ def noisy_data() -> str:
         ("1 memory: trust", "patches that many share"),
         ("2 data: score,", "drop, learn again"),
         ("3 labels: add defects", "that are known as such"),
-        ("4 code: what a critic", "takes for mixed is outside"),
+        ("4 codes: mix two,", "against a critic"),
     )
     marks: list[Mark] = [words(102, 30, "training images", 22)]
     for row in range(3):
