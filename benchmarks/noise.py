@@ -31,7 +31,7 @@ import pandas as pd
 
 from adlib.data import Dataset, Sample, load_dataset, plant_defects, plant_listed, read_mask
 from adlib.data.noise import CONVENTIONS
-from adlib.detectors import Detector, Predictions, make_detector
+from adlib.detectors import Detector, Predictions, make_detector, score_drop_refit, suspicion
 from adlib.detectors.columns import SharesDistances
 from adlib.evaluation import image_metrics, pixel_metrics
 from adlib.features.cache import TensorCache
@@ -45,8 +45,14 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "softpatch_hard": ("softpatch", {"soft": False}),
     "padim": ("padim", {"resize": 128}),
     "gaussian": ("gaussian", {}),
+    # Refined training images: without the 15% that a committee finds most suspicious, without as many as are planted
+    # (an oracle's number), and by PatchCore's own scores in three rounds.
+    "patchcore_committee": ("patchcore", {}),
+    "patchcore_committee_oracle": ("patchcore", {}),
+    "patchcore_refit": ("patchcore", {}),
     "anomalydino": ("anomalydino", {"backbone": "vit_tiny_patch16", "rotate": False, "mask": "never", "resize": 256}),
 }
+DROP = 0.15  # of the training images, by a committee or in rounds: SoftPatch's fraction of the patches
 LIST_SEEDS = (0, 10, 20, 30)
 KEYS = ["category", "method", "level", "seed"]
 SHOWN = ["image_auroc", "pixel_auroc", "aupro"]
@@ -154,7 +160,7 @@ def _rows(part: Part, dataset: Dataset, method: str, noisy: Noisy, options: argp
     if cache and isinstance(detector, SharesDistances):  # most training images are those of another run
         detector.share_distances(learned, tested, cache)
     start = time.perf_counter()
-    detector.fit(learned, cache)
+    detector.fit(_kept(method, detector, learned, noisy, cache), cache)
     seconds = time.perf_counter() - start
     predictions = detector.predict(tested, cache)
     key = dict(zip(KEYS, (dataset.categories[0], method, noisy.level, noisy.seed), strict=True))
@@ -166,6 +172,17 @@ def _rows(part: Part, dataset: Dataset, method: str, noisy: Noisy, options: argp
             told = {"planted": len(noisy.planted), "convention": convention}
             rows.append(key | told | values | {"fit_s": round(seconds, 1)})
     return rows
+
+
+def _kept(method: str, detector: Detector, learned: list[Path], noisy: Noisy, cache: TensorCache | None) -> list[Path]:
+    """The images that are left after refinement, by the method's name."""
+    if method == "patchcore_refit":
+        return [learned[i] for i in score_drop_refit(detector, learned, DROP, cache=cache)]
+    if not method.startswith("patchcore_committee"):
+        return learned
+    scores = suspicion(learned, detector, seed=noisy.method_seed, cache=cache).scores
+    dropped = len(noisy.planted) if method.endswith("oracle") else round(DROP * len(learned))
+    return [learned[i] for i in sorted(np.argsort(scores, kind="stable")[: len(learned) - dropped])]
 
 
 def make(part: Part, method: str, seed: int, vit: str | None) -> Detector:

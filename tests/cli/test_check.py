@@ -104,3 +104,24 @@ def test_an_image_without_its_mask(call, data):
     assert "not available" in call("check", data)[1]
     code, out, _ = call("run", "--data", data, "--category", "weld", *SMALL)
     assert code == 0 and "pixel_auroc  n/a" in out
+
+
+# --- suspects ------------------------------------------------------------------------------------------------------
+
+
+def test_suspects_are_listed_and_written_where_a_file_is_named(call, data):
+    shutil.copy(next((data / "weld/test/pore").glob("*.png")), data / "weld/train/good/odd.png")
+    code, out, err = call("check", data, "--suspects", "--most", 2, "--out", "page.html")
+    assert code == 0, err
+    table = out[out.index("suspicion  deviations  image") :].splitlines()
+    assert table[1].endswith("weld/train/good/odd.png") and "train/good" in table[2] and "Unlike the rest" in table[3]
+    assert out.endswith("Written: page.html\n") and "odd.png" in Path("page.html").read_text(encoding="utf-8")
+
+
+def test_suspects_need_images_and_a_page_needs_suspects(call, data):
+    for path in sorted((data / "weld/train/good").iterdir())[7:]:
+        path.unlink()
+    assert "has 7 good training images" in one_sentence(*call("check", data, "--suspects")[::2])
+    assert "only with --suspects" in one_sentence(*call("check", data, "--out", "page.html")[::2])
+    code, _, err = call("check", data, "--suspects", "--out", "page.pdf")
+    assert "ending must be .html" in one_sentence(code, err)
