@@ -38,6 +38,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _suspects(report: Any, most: int, target: Path | None) -> None:
+    from adlib.data.names import printable
     from adlib.inspection.suspects import EXPLANATION, as_text, check_ending, find_suspects, write_page
 
     if target:
@@ -45,7 +46,7 @@ def _suspects(report: Any, most: int, target: Path | None) -> None:
     found = {}
     for name in report.dataset.categories:
         found[name] = find_suspects(report.dataset.category(name), most, report.window, show_progress=True)
-        print(f"\n{name}: good training images most unlike the rest\n{as_text(found[name])}")
+        print(f"\n{printable(name)}: good training images most unlike the rest\n{as_text(found[name])}")
     print(EXPLANATION)
     if target:
         print(f"Written: {write_page(found, target)}")

@@ -40,6 +40,7 @@ def test_deep_images_get_a_window_from_good_training_images(tmp_path, kind, low,
     assert report.ok and without in str(report)
     window = json.loads(report.command.removesuffix("'").rpartition("window=")[2])
     assert f"--set window={window} keeps that range".replace(", ", ",") in str(report)
+    assert report.window == tuple(window)
     good = [np.asarray(Image.open(s.path)) for s in report.dataset.train_good]
     ends = [min(np.percentile(v, 0.1) for v in good), max(np.percentile(v, 99.9) for v in good)]
     assert window == pytest.approx(ends, rel=1e-3, abs=1) and window[1] <= high  # and not the hot pixel
@@ -54,7 +55,7 @@ def test_deep_images_get_a_window_from_good_training_images(tmp_path, kind, low,
 @pytest.mark.parametrize(("kind", "high"), [(np.uint16, 40_000), (np.float32, 0.9)])
 def test_deep_images_that_use_their_range_need_no_window(tmp_path, kind, high):
     report = check_folder(deep(tmp_path / "parts", kind, 0, high, high))
-    assert report.ok and "window" not in str(report) + report.command
+    assert report.ok and "window" not in str(report) + report.command and report.window is None
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
