@@ -47,7 +47,7 @@ CHAPTERS = (
     Chapter("09", "supervised", "DevNet, segmentation", "how many labels pay, and what a new kind does"),
     Chapter("10", "few-shot and meta-learning", "k-centre, RegAD", "which shots matter, and whether practice helps"),
     Chapter("11", "zero-shot", "CLIP, DINO, the batch", "what words and the batch can replace"),
-    Chapter("12", "noisy training data", "SoftPatch", "planned"),
+    Chapter("12", "noisy training data", "SoftPatch, committee", "what wrong labels cost, and how to find them"),
     Chapter("13", "3D", "FPFH, BTF", "planned"),
     Chapter("14", "total performance", "14 methods", "all of them on eight data sets, one protocol"),
     Chapter("15", "thresholds", "conformal", "what a threshold promises, and from how many images"),

@@ -417,6 +417,36 @@ def zero_shot() -> str:
     return frame(marks, 360)
 
 
+def noisy_data() -> str:
+    """A defect labelled good among the training images, the four places where a method can stop it, and the test."""
+    places = (
+        ("1 memory: trust", "patches that many share"),
+        ("2 data: score,", "drop, learn again"),
+        ("3 labels: add defects", "that are known as such"),
+        ("4 codes: mix two,", "against a critic"),
+    )
+    marks: list[Mark] = [words(102, 30, "training images", 22)]
+    for row in range(3):
+        for column in range(2):
+            odd = (row, column) == (1, 1)
+            marks += small_part(24 + 84 * column, 48 + 84 * row, odd)
+    marks.append(words(102, 326, "one label is wrong", 22, DEFECTIVE))
+    marks.append(words(400, 30, "four ways to stop it", 22))
+    for number, text in enumerate(places):
+        y = 46 + 66 * number
+        marks += [box(254, y, 292, 58, PALE), *lines(400, y + 24, "|".join(text)), arrow(196, 172, 246, y + 29)]
+        marks.append(arrow(554, y + 29, 606, 172))
+    marks += [words(702, 30, "test: is it there?"), words(702, 92, "removed: no,", 22, GOOD)]
+    marks += [words(702, 118, "all defects are new", 20, GOOD), *heat(660, 134)]
+    marks += [words(702, 254, "overlap: yes,", 22, DEFECTIVE), words(702, 280, "learned as good", 20, DEFECTIVE)]
+    return frame(marks, 346)
+
+
+def small_part(x: float, y: float, defect: bool) -> list[Mark]:
+    """An image of a part, small."""
+    return [f'<g transform="translate({x:g} {y:g}) scale(0.85)">{"".join(part(0, 0, defect))}</g>']
+
+
 def families() -> str:
     """The six families of methods that learn from good images alone, and what each remembers."""
     cells: list[tuple[Glyph, str, str, str, str]] = [
@@ -449,6 +479,7 @@ SCHEMATICS: dict[str, Callable[[], str]] = {
     "09_supervised": supervised,
     "10_few_shot": few_shot,
     "11_zero_shot": zero_shot,
+    "12_noisy": noisy_data,
     "14_comparison": comparison,
     "15_thresholds": threshold_by_rank,
     "16_comparing_methods": three_intervals,

@@ -41,6 +41,7 @@ class SoftPatch(PatchCore):
     """
 
     name: ClassVar[str] = "softpatch"
+    chapter: ClassVar[str] = "12"
 
     aspect: str = "square"
     lof_neighbours: int = 6
