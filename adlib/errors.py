@@ -1,6 +1,7 @@
 """The one exception that means 'the input is wrong', as opposed to 'the program is wrong'."""
 
 from collections.abc import Iterable
+from numbers import Integral
 from typing import Any
 
 
@@ -16,3 +17,9 @@ def check_choice(what: str, value: Any, choices: Iterable[str]) -> None:
     choices = list(choices)
     if value not in choices:
         raise InputError(f"Unknown {what} {value!r}; choose one of {', '.join(choices)}.")
+
+
+def check_whole(name: str, value: Any, least: int) -> None:
+    """InputError where a value is no whole number of at least `least`; name: the parameter's."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise InputError(f"`{name}` is {value!r}; give a whole number of at least {least}.")

@@ -1,7 +1,8 @@
 """A rendered data set for industrial anomaly detection: four kinds of part, good or with a defect of known position.
 
 A part and its defect come from separate random streams, so the same part exists with and without its defect. Tests and
-first examples use it where no real data is at hand; results on it say nothing about real parts.
+first examples use it where no real data is at hand; results on it say nothing about real parts. `toy_depth` renders
+RGB-D scans of a fifth kind of part, in memory.
 """
 
 import errno
@@ -17,9 +18,21 @@ import numpy as np
 from PIL import Image
 
 from adlib.data.toy import fabric, nut, tile, weld
-from adlib.errors import InputError, check_choice
+from adlib.data.toy.depth import DepthSample, depth_part, toy_depth
+from adlib.errors import InputError, check_choice, check_whole
 from adlib.files import default_cache_folder, write_json
 from adlib.progress import progress as progress_bar
+
+__all__ = [
+    "CATEGORIES",
+    "DepthSample",
+    "default_toy_root",
+    "depth_part",
+    "make_toy",
+    "pair",
+    "render",
+    "toy_depth",
+]
 
 _PAINTERS = {"weld": weld, "tile": tile, "nut": nut, "fabric": fabric}
 
@@ -39,19 +52,14 @@ def _draw(category: str, defect: str | None, seed: int, size: int) -> tuple[np.n
     if defect is not None and defect not in CATEGORIES[category]:
         choice = ", ".join(CATEGORIES[category])
         raise InputError(f"Toy category {category!r} has no defect {defect!r}; choose None or one of {choice}.")
-    _check_whole("size", size, MIN_SIZE)
-    _check_whole("seed", seed, 0)
+    check_whole("size", size, MIN_SIZE)
+    check_whole("seed", seed, 0)
     name = zlib.crc32(category.encode())  # hash() differs from process to process
     part = np.random.default_rng([seed, name])
     flaw = np.random.default_rng([seed, name, zlib.crc32((defect or "good").encode())])
     image, alpha = _PAINTERS[category].draw(size, part, defect, flaw)
     mask = alpha > _MASK_FRACTION * alpha.max() if defect is not None else np.zeros((size, size), bool)
     return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8), mask.astype(np.uint8) * 255
-
-
-def _check_whole(name: str, value: int, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise InputError(f"`{name}` is {value!r}; give a whole number of at least {least}.")
 
 
 def render(category: str, defect: str | None = None, seed: int = 0, size: int = 256) -> tuple[np.ndarray, np.ndarray]:
@@ -119,11 +127,11 @@ def make_toy(
         check_choice("toy category", name, CATEGORIES)
     counts = {"train": train, "test_good": test_good, "test_defective": test_defective}
     for name, count in counts.items():
-        _check_whole(name, count, 0)
+        check_whole(name, count, 0)
         if count > _BLOCK:
             raise InputError(f"`{name}` is {count}; give at most {_BLOCK}.")
-    _check_whole("size", size, MIN_SIZE)
-    _check_whole("seed", seed, 0)
+    check_whole("size", size, MIN_SIZE)
+    check_whole("seed", seed, 0)
     arguments = {key: int(value) for key, value in (counts | {"size": size, "seed": seed, "drawing": DRAWING}).items()}
     missing = [name for name in names if not _is_made(root / name, arguments)]
     total = sum(train + test_good + test_defective * len(CATEGORIES[name]) for name in missing)
