@@ -1,8 +1,9 @@
-"""All detectors: one file per method, one interface for all (`base.py`)."""
+"""All detectors: one file per method, one interface for all (`base.py`); `BTF` is for point clouds."""
 
 from adlib.detectors.anomalydino import AnomalyDINO
 from adlib.detectors.autoencoder import Autoencoder
 from adlib.detectors.base import Detector, Predictions
+from adlib.detectors.btf import BTF, CloudPredictions
 from adlib.detectors.cflow import CFLOW
 from adlib.detectors.deep_svdd import DeepSVDD
 from adlib.detectors.draem import DRAEM
@@ -13,7 +14,14 @@ from adlib.detectors.padim import PaDiM
 from adlib.detectors.patch_svdd import PatchSVDD
 from adlib.detectors.patchcore import PatchCore
 from adlib.detectors.patchcore_ivfpq import PatchCoreIVFPQ
-from adlib.detectors.registry import DETECTORS, default_backbone, load_detector, make_detector
+from adlib.detectors.registry import (
+    CLOUD_DETECTORS,
+    DETECTORS,
+    default_backbone,
+    load_cloud_detector,
+    load_detector,
+    make_detector,
+)
 from adlib.detectors.reverse_distillation import ReverseDistillation
 from adlib.detectors.softpatch import SoftPatch
 from adlib.detectors.spade import SPADE
@@ -24,7 +32,10 @@ from adlib.detectors.vae import VAE
 __all__ = [
     "AnomalyDINO",
     "Autoencoder",
+    "BTF",
     "CFLOW",
+    "CLOUD_DETECTORS",
+    "CloudPredictions",
     "DETECTORS",
     "DRAEM",
     "DeepSVDD",
@@ -44,6 +55,7 @@ __all__ = [
     "SubspaceAD",
     "VAE",
     "default_backbone",
+    "load_cloud_detector",
     "load_detector",
     "make_detector",
 ]

@@ -8,26 +8,23 @@ Reading, preprocessing, feature extraction, caching, saving and the use of all c
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as save_bytes
 from torch import Tensor
 
-from adlib import __version__
 from adlib.data.rotation import ANGLES, ROTATIONS
+from adlib.detectors.learner import Learner
 from adlib.errors import InputError, check_choice
 from adlib.features.backbones import Backbone, load_backbone
 from adlib.features.cache import TensorCache
 from adlib.features.extract import FeatureSpec, ImageFeatures, extract
 from adlib.features.patches import Frame, Preprocess
-from adlib.files import atomic_write
-from adlib.growth import Growth
 from adlib.parallel import one_core_each
 
 
@@ -66,7 +63,7 @@ Scored = tuple[float, np.ndarray, Frame]  # image score, patch scores (h, w) flo
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Detector(ABC):
+class Detector(Learner, ABC):
     """Detects anomalies in images from the feature maps of a frozen backbone.
 
     The fields are the parameters: plain values, keyword arguments of the constructor, which only stores them.
@@ -82,12 +79,9 @@ class Detector(ABC):
     seed: of everything random; accepted also where nothing is random.
     """
 
-    name: ClassVar[str]
     family: ClassVar[str]  # as the survey groups methods
     chapter: ClassVar[str]  # two digits: the chapter that teaches it
-    revision: ClassVar[int] = 0  # raised whenever the same parameters give different numbers
     unit: ClassVar[str] = "none: compare a score with scores of the same model"  # of the image score, in words
-    growth: ClassVar[Growth] = Growth()  # parameters added or renamed later: `growth = Detector.growth | Growth(...)`
     smooth_original: ClassVar[bool] = False  # see `Predictions`
     interpolation: ClassVar[str] = "bilinear"
     crop: ClassVar[int | None] = None  # a field of the detectors that offer a centre crop
@@ -106,12 +100,6 @@ class Detector(ABC):
     window: tuple[float, float] | None = None
     sigma: float = 4.0
     seed: int = 0
-
-    def __repr__(self) -> str:
-        """The parameters that differ from the defaults, as code: PatchCore(resize=448)."""
-        defaults = self.parameter_defaults()
-        changed = [f"{name}={value!r}" for name, value in self.parameters().items() if value != defaults[name]]
-        return f"{type(self).__name__}({', '.join(changed)})"
 
     def fit(self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False) -> "Detector":
         """Learn from good images; returns self. Raises InputError for invalid parameters."""
@@ -141,10 +129,6 @@ class Detector(ABC):
     def onnx_refusal(self) -> str:
         """Why the fitted detector cannot be exported to ONNX, a clause; empty where `_score` is plain operations."""
         return ""
-
-    def learned_tensors(self) -> list[Tensor]:
-        """What `save` would write, without plain values; [] before `fit`."""
-        return [value for value in self._learned().values() if isinstance(value, Tensor)]
 
     def _check(self) -> None:
         """Raise InputError for invalid parameters."""
@@ -186,28 +170,6 @@ class Detector(ABC):
     def _predictions(self, scored: Iterator[Scored]) -> Predictions:
         return self.assemble(*(zip(*scored, strict=True) if (scored := list(scored)) else ((), (), ())))
 
-    @classmethod
-    def parameter_defaults(cls) -> dict[str, Any]:
-        """Name -> default of every constructor argument."""
-        return {field.name: field.default for field in fields(cls)}
-
-    @classmethod
-    def check_names(cls, parameters: Mapping[str, Any]) -> None:
-        """Raise InputError for a parameter that this method does not take."""
-        names = cls.parameter_defaults()
-        if unknown := sorted(set(parameters) - set(names)):
-            raise InputError(f"{cls.name} takes no parameter {unknown[0]!r}; it takes {', '.join(names)}.")
-
-    @classmethod
-    def complete(cls, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Name -> value of every constructor argument, given or default. Raises InputError for an unknown parameter."""
-        cls.check_names(parameters)
-        return {**cls.parameter_defaults(), **parameters}
-
-    def parameters(self) -> dict[str, Any]:
-        """Name -> value of every constructor argument."""
-        return {name: getattr(self, name) for name in self.parameter_defaults()}
-
     def assemble(self, scores: Sequence[float], grids: Sequence[np.ndarray], frames: Sequence[Frame]) -> Predictions:
         """`Predictions` from scores, patch scores and frames, with this detector's smoothing of maps."""
         scores = np.asarray(scores, dtype=np.float64)
@@ -215,38 +177,15 @@ class Detector(ABC):
 
     def network(self) -> Backbone:
         """The frozen backbone; detectors with the same weights share one in memory."""
-        return _shared_backbone(self.backbone, self.weights, self.device, self.precision)
+        return shared_backbone(self.backbone, self.weights, self.device, self.precision)
 
-    def save(self, path: str | Path) -> None:
-        """Write one safetensors file: learned tensors, with parameters and learned plain values in the header.
+    def learned_device(self) -> torch.device:
+        """See `Learner`."""
+        return self.network().device
 
-        Of the backbone's weights it holds only the sha256. Raises InputError before `fit`.
-        """
-        self._require_fit("save")
-        learned = self._learned()
-        tensors = {k: v.detach().cpu().contiguous() for k, v in learned.items() if isinstance(v, Tensor)}
-        header = {
-            "detector": self.name,
-            "revision": self.revision,
-            "adlib": __version__,
-            "parameters": self.parameters(),
-            "learned": {k: v for k, v in learned.items() if k not in tensors},
-            "weights_sha256": self.network().weights_sha256,
-        }
-        with atomic_write(path, "wb") as file:
-            file.write(save_bytes(tensors, {"adlib": json.dumps(header, allow_nan=False)}))
-
-    def _restore(self, tensors: dict[str, Tensor], learned: dict[str, Any]) -> None:
-        device = self.network().device
-        for name, value in (tensors | learned).items():
-            setattr(self, name, value.to(device) if isinstance(value, Tensor) else value)
-
-    def _learned(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name.endswith("_")}
-
-    def _require_fit(self, purpose: str = "predict") -> None:
-        if not self._learned():
-            raise InputError(f"This {self.name} detector has learned nothing yet; call fit(images) before {purpose}.")
+    def weights_sha256(self) -> str | None:
+        """See `Learner`."""
+        return self.network().weights_sha256
 
 
 def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -289,7 +228,8 @@ def require_batch(images: Sequence[Any]) -> None:
 _BACKBONES: dict[tuple[Any, ...], Backbone] = {}
 
 
-def _shared_backbone(name: str, weights: str | None, device: str | None, precision: str) -> Backbone:
+def shared_backbone(name: str, weights: str | None, device: str | None, precision: str) -> Backbone:
+    """`load_backbone`, once per process for the same arguments."""
     key = (name, weights, device, precision)
     if key not in _BACKBONES:
         _BACKBONES[key] = load_backbone(name, weights=weights, device=device, precision=precision)

@@ -31,6 +31,27 @@ def require_cloud(points: np.ndarray, name: str = "points") -> np.ndarray:
     return points
 
 
+def thin(points: np.ndarray, voxel: float) -> tuple[np.ndarray, np.ndarray]:
+    """One point per cube of space: the mean of its points. Returns the means (M, 3) and the row of each point, (N,).
+
+    points: (N, 3) finite values.
+    voxel: side of the cubes, in the points' unit.
+    Raises InputError for an invalid cloud and voxel <= 0.
+    """
+    points = require_cloud(points)
+    if not voxel > 0:
+        raise InputError(f"`voxel` is {voxel!r}; give a positive length in the points' unit.")
+    cubes = np.floor((points - points.min(axis=0)) / voxel).astype(np.int64)
+    row = np.unique(cubes, axis=0, return_inverse=True)[1].ravel()
+    return cell_means(points, row), row
+
+
+def cell_means(values: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """Mean (M, D) of the values (N, D) of each row; row: (N,), 0 to M - 1, none left out."""
+    count = np.bincount(row)
+    return np.stack([_sums(column, row, len(count)) for column in np.asarray(values).T], axis=1) / count[:, None]
+
+
 def neighbour_pairs(points: np.ndarray, k: int | None = None, radius: float | None = None) -> Pairs:
     """All pairs (source, target, distance) of a point and its neighbours, itself left out; sources ascend.
 
