@@ -74,9 +74,9 @@ def outliers(cloud: Cloud, rng: np.random.Generator) -> Cloud:
 
 
 def turned(cloud: Cloud, rng: np.random.Generator) -> Cloud:
-    """Turned by 90 degrees about the camera's axis, as a part on a belt."""
+    """Turned by 45 degrees about the camera's axis, as a part on a belt."""
     x, y, z = cloud[0].T
-    return np.stack([-y, x, z], axis=1), cloud[1]
+    return np.stack([(x - y) * 0.5**0.5, (x + y) * 0.5**0.5, z], axis=1), cloud[1]
 
 
 def some(cloud: Cloud, kept: np.ndarray) -> Cloud:
@@ -136,7 +136,16 @@ def rows(seed: int) -> Iterator[dict[str, object]]:
             yield from measured(seed, name, condition, test, changed, [scorer(p) for p, _ in changed], threshold)
 
 
-def measured(seed, name, condition, test, clouds, scores, threshold) -> Iterator[dict[str, object]]:
+def measured(
+    seed: int,
+    name: str,
+    condition: str,
+    test: list[depth.DepthSample],
+    clouds: list[Cloud],
+    scores: list[np.ndarray],
+    threshold: float,
+) -> Iterator[dict[str, object]]:
+    """One row for each kind of defect, of points with a label."""
     counted = [np.isfinite(np.asarray(labels, dtype=float)) for _, labels in clouds]
     labels = [cloud[1][keep].astype(int) for cloud, keep in zip(clouds, counted, strict=True)]
     scores = [one[keep] for one, keep in zip(scores, counted, strict=True)]
