@@ -139,7 +139,7 @@ def test_bad_parameters(changed, words, scans):
 @pytest.mark.parametrize(
     "bad, words",
     [
-        (np.zeros((4, 2)), r"not \(4, 2\)"),
+        (np.zeros((4, 2)), r"points of shape \(4, 2\)"),
         (np.full((4, 4, 3), np.nan), "holds no point"),
         ("a.ply", "not str"),
         (Cloud(np.zeros((4, 4, 3), np.float32), np.zeros((2, 2, 3), np.uint8)), "colours of shape"),

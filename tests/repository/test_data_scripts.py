@@ -23,5 +23,5 @@ def test_each_script_runs_and_explains_itself(path, tmp_path):
     assert answer.returncode == 0 and all(option in answer.stdout for option in ("--to", "--from", "--check", "--url"))
 
 
-def test_there_are_five_scripts():
-    assert [p.stem for p in SCRIPTS] == ["gdxray_welds", "mstc", "mtd", "mvtec", "visa"]
+def test_there_are_six_scripts():
+    assert [p.stem for p in SCRIPTS] == ["gdxray_welds", "mstc", "mtd", "mvtec", "mvtec_3d", "visa"]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from adlib.data.dataset import Dataset, whole_number
-from adlib.data.layouts import folder, mtd, mvtec, visa
+from adlib.data.layouts import folder, mtd, mvtec, mvtec_3d, visa
 from adlib.data.layouts.listing import require_folder
 from adlib.data.layouts.reading import Reading
 from adlib.data.layouts.stacks import spread_samples
@@ -17,7 +17,7 @@ from adlib.data.names import storable
 from adlib.errors import InputError, check_choice
 
 # In the order in which "auto" tries them: the more a layout requires, the earlier.
-LAYOUTS = {"visa": visa, "mtd": mtd, "mvtec": mvtec, "folder": folder}
+LAYOUTS = {"visa": visa, "mtd": mtd, "mvtec_3d": mvtec_3d, "mvtec": mvtec, "folder": folder}
 BUILT_IN = ("elpv", "toy")
 
 
@@ -35,11 +35,12 @@ def load_dataset(
     """Index a data set; only the headers of files that may hold several pages are read, and what may be a hidden mask.
 
     source: "elpv" (installed package), "toy" (rendered on first use), or a folder, which holds the categories or is
-        one of them (mvtec, visa). For a folder named toy, write "./toy".
+        one of them (mvtec, mvtec_3d, visa). For a folder named toy, write "./toy".
     category: one category, or None for all.
     layout: "auto" or one of
         mvtec   MVTec AD: <category>/train/good, test/<defect>, ground_truth/<defect>/<stem>_mask.png or <stem>.png;
                 validation/good where there is one; also folders below these
+        mvtec_3d  MVTec 3D-AD as distributed: the RGB images <category>/train/good/rgb, test/<defect>/rgb, masks in gt
         visa    VisA as distributed: <category>/Data/Images and Data/Masks, split_csv/1cls.csv
         mtd     Magnetic Tile Defects as distributed: MT_Free/Imgs, MT_<defect>/Imgs, masks next to the images
         folder  your own: images in the folder or in good/ are good, every other subfolder is a kind of defect
@@ -84,7 +85,8 @@ def _recognise(path: Path) -> str:
             return name
     raise InputError(
         f"Cannot recognise the layout of {path}: there is no split_csv/1cls.csv (visa), no MT_Free/Imgs (mtd), no"
-        " train/good in it or its subfolders (mvtec), and neither images nor a subfolder good (folder);"
+        " train/good/rgb (mvtec_3d), no train/good in it or its subfolders (mvtec), and neither images nor a subfolder"
+        " good (folder);"
         " check the path or arrange the files in one of these layouts."
     )
 

@@ -40,7 +40,8 @@ def as_cloud(item: Any) -> Cloud:
     Raises InputError for another shape, colours that do not fit, and a cloud without a single point.
     """
     xyz, rgb, label = (getattr(item, name, None) for name in ("xyz", "rgb", "label"))
-    cloud = Cloud(_points(item if xyz is None else xyz), rgb, label, getattr(item, "name", "the cloud"))
+    name = getattr(item, "name", "the cloud")
+    cloud = Cloud(_points(item if xyz is None else xyz, name), rgb, label, name)
     for what, values in (("colours", cloud.rgb), ("labels", cloud.label)):
         if values is not None and values.shape[: cloud.xyz.ndim - 1] != cloud.xyz.shape[:-1]:
             raise InputError(
@@ -52,11 +53,11 @@ def as_cloud(item: Any) -> Cloud:
     return cloud
 
 
-def _points(values: Any) -> np.ndarray:
+def _points(values: Any, name: str) -> np.ndarray:
     try:
         xyz = np.asarray(values, dtype=np.float32)
     except (TypeError, ValueError):
         raise InputError(f"A point cloud is an array (N, 3) or (H, W, 3), not {type(values).__name__}.") from None
     if xyz.ndim not in (2, 3) or xyz.shape[-1] != 3:
-        raise InputError(f"A point cloud has the shape (N, 3) or (H, W, 3), not {xyz.shape}.")
+        raise InputError(f"{name} has points of shape {xyz.shape}; give (N, 3) or (H, W, 3).")
     return xyz
