@@ -2,7 +2,8 @@
 
 Chapter 06 teaches it by building a detector. A new method is one file with one subclass and one line in `registry.py`:
 its parameters are dataclass fields, `_learn` learns from features, and `_score` scores the features of one image.
-Reading, preprocessing, feature extraction, caching, saving and the use of all cores are done here.
+Reading, preprocessing, feature extraction, caching and the use of all cores are done here; parameters and saving, which
+detectors of point clouds share (`btf.py`), in `learner.py`.
 """
 
 import json
