@@ -48,7 +48,7 @@ CHAPTERS = (
     Chapter("10", "few-shot and meta-learning", "k-centre, RegAD", "which shots matter, and whether practice helps"),
     Chapter("11", "zero-shot", "CLIP, DINO, the batch", "what words and the batch can replace"),
     Chapter("12", "noisy training data", "SoftPatch, committee", "what wrong labels cost, and how to find them"),
-    Chapter("13", "3D", "FPFH, BTF", "planned"),
+    Chapter("13", "3D", "FPFH, BTF, 3D-ST", "what depth sees, and what breaks without its grid"),
     Chapter("14", "total performance", "14 methods", "all of them on eight data sets, one protocol"),
     Chapter("15", "thresholds", "conformal", "what a threshold promises, and from how many images"),
     Chapter("16", "comparing methods", "bootstrap, ranks", "when a difference is beyond chance"),

@@ -447,6 +447,38 @@ def small_part(x: float, y: float, defect: bool) -> list[Mark]:
     return [f'<g transform="translate({x:g} {y:g}) scale(0.85)">{"".join(part(0, 0, defect))}</g>']
 
 
+def point_clouds() -> str:
+    """A scan becomes points; above, pair angles in 33 bins and a bank; below, a teacher and a student."""
+    near = ((34, 38), (52, 30), (64, 46), (58, 64), (40, 62), (28, 52))
+    far = ((10, 18), (78, 14), (84, 78), (12, 82), (82, 44), (48, 86))
+    bars = (6, 10, 52, 12, 5, 0, 8, 14, 44, 20, 8, 0, 30, 46, 12, 6, 4)
+    scan, first, second, result, centre = 40, 226, 432, 640, SIZE / 2
+    between = (LEARN + JUDGE) / 2
+    marks = [dot(scan + x, between + y, 5, FAINT) for x, y in far]
+    marks += [path(f"M{scan + 46} {between + 46:g} L{scan + x} {between + y:g}", GOOD) for x, y in near]
+    marks += [dot(scan + x, between + y, 5) for x, y in near]
+    marks += [dot(scan + 46, between + 46, 7, DEFECTIVE), dot(scan + 46, between + 46, 38, "none", INK)]
+    marks += lines(scan + centre, between + SIZE + 30, "a point and its|neighbours")
+    marks += [box(first + 5.4 * i, LEARN + 70 - bar, 5, bar + 1, GOOD, "none") for i, bar in enumerate(bars)]
+    marks += [
+        path(f"M{first - 4} {LEARN + 72} h100"),
+        *lines(first + centre, LEARN + SIZE + 10, "FPFH: angles|in 33 bins"),
+    ]
+    marks += [*bank(second, LEARN - 6, (0, 3, 5, 6, 9)), *lines(second + centre, LEARN + SIZE + 22, "memory bank")]
+    marks += [*pair_of_networks(first, JUDGE), *lines(first + centre, JUDGE + SIZE + 28, "teacher and|student")]
+    marks += [dot(second + centre, JUDGE + centre, 26, "#FFFFFF", INK), minus(second + centre, JUDGE + centre)]
+    marks += lines(second + centre, JUDGE + SIZE + 28, "difference")
+    shades = {(46, 46): DEFECTIVE, (52, 30): "#E8803A", (64, 46): "#E8803A", (58, 64): "#E8803A"}
+    marks += [dot(result + x, between + y, 6, shades.get((x, y), "#B8C4CF")) for x, y in (*far, *near, (46, 46))]
+    marks += lines(result + centre, between + SIZE + 30, "a score for|each point")
+    for y in (LEARN, JUDGE):
+        tilt = 26 if y == LEARN else 66
+        marks.append(arrow(scan + SIZE + 12, between + tilt, first - 14, y + centre))
+        marks.append(arrow(first + SIZE + 16, y + centre, second - 6, y + centre))
+        marks.append(arrow(second + SIZE + 8, y + centre, result - 10, between + tilt))
+    return frame(marks, 376)
+
+
 def families() -> str:
     """The six families of methods that learn from good images alone, and what each remembers."""
     cells: list[tuple[Glyph, str, str, str, str]] = [
@@ -480,6 +512,7 @@ SCHEMATICS: dict[str, Callable[[], str]] = {
     "10_few_shot": few_shot,
     "11_zero_shot": zero_shot,
     "12_noisy": noisy_data,
+    "13_3d": point_clouds,
     "14_comparison": comparison,
     "15_thresholds": threshold_by_rank,
     "16_comparing_methods": three_intervals,

@@ -17,6 +17,7 @@ from adlib.plots.scores import roc_and_pr, score_histogram, threshold_stops
 from adlib.plots.seeds import over_seeds
 from adlib.plots.standings import accuracy_against_cost, rank_diagram, score_grid
 from adlib.plots.style import DEFECTIVE, GOOD, PALETTE, chinese_font, use_style
+from adlib.plots.surfaces import clouds, shaded_relief
 
 __all__ = [
     "DEFECTIVE",
@@ -26,6 +27,7 @@ __all__ = [
     "accuracy_against_cost",
     "browse",
     "chinese_font",
+    "clouds",
     "colour_limits",
     "contact_sheet",
     "coverings",
@@ -53,6 +55,7 @@ __all__ = [
     "scatter_panels",
     "score_grid",
     "score_histogram",
+    "shaded_relief",
     "threshold_stops",
     "tidy",
     "use_style",

@@ -2,6 +2,7 @@
 
 from adlib.synthesis.pasting import TEXTURES, made_up_defects, paste
 from adlib.synthesis.perlin import perlin, perlin_masks, perlin_noise
+from adlib.synthesis.surfaces import random_surface
 
 __all__ = [
     "TEXTURES",
@@ -10,4 +11,5 @@ __all__ = [
     "perlin",
     "perlin_masks",
     "perlin_noise",
+    "random_surface",
 ]

@@ -77,6 +77,8 @@ NAMES = (
     "effects",
     "points",
     "coverings",
+    "clouds",
+    "clouds by height",
     "repeats",
     "nearest patches",
 )
@@ -142,6 +144,12 @@ def example_figures():
         "coverings": plots.coverings(
             rng().normal(size=(30, 2)), {"random": np.arange(4), "单个": np.arange(3)}, (1, 3)
         ),
+        "clouds": plots.clouds(
+            {name: rng(i).normal(size=(50, 3)) for i, name in enumerate(("good", "单个", "c", "d", "e"))},
+            {name: rng(i).random(50) for i, name in enumerate(("good", "单个", "c", "d", "e"))},
+            limits=(0, 1),
+        ),
+        "clouds by height": plots.clouds({CHINESE: rng().normal(size=(50, 3)) * [100, 80, 2]}, unit="m"),
         "repeats": plots.repeats(
             some_runs(), "shots", {"image_auroc": "image AUROC", "pixel_auroc": "气孔"}, by="method"
         ),
