@@ -92,7 +92,7 @@ def main() -> None:
         for name in options.sets:
             if folders[name] and not _is_stored(name, draw):
                 _store(_rows(load_dataset(folders[name], CATEGORIES[name]), name, draw, cache))
-    _print_table()
+    print(gains(pd.read_csv(TABLE)).round(1).to_string(index=False))
 
 
 def _rows(dataset: Dataset, name: str, draw: int, cache: TensorCache | None) -> pd.DataFrame:
@@ -126,13 +126,22 @@ def _store(rows: pd.DataFrame) -> None:
         table.to_csv(file, index=False, float_format="%.5f", lineterminator="\n")
 
 
-def _print_table() -> None:
-    """Percent: mean over draws, and the paired difference from the references alone with its interval."""
-    values = 100 * pd.read_csv(TABLE).set_index(KEYS).image_auroc.unstack("draw")
-    for (name, shots, copies), of_draws in values.iterrows():
-        gain = draws_difference(of_draws, values.loc[name, shots, NONE])
-        interval = f"{gain.value:+5.1f} [{gain.low:+.1f}, {gain.high:+.1f}]"
-        print(f"{name:8}{shots:2}  {copies:14}{of_draws.mean():6.1f}  {interval}")
+def gains(table: pd.DataFrame) -> pd.DataFrame:
+    """Percent by set, shots and copies: mean over draws, and the paired difference from the references alone.
+
+    The difference has a t interval over draws; with one draw it has none.
+    """
+    rows = []
+    for (name, shots), cell in table.groupby(["set", "shots"], sort=False):
+        values = 100 * cell.set_index(["copies", "draw"]).image_auroc.unstack("draw")
+        for copies in COPIES:
+            mean, difference = values.loc[copies].mean(), (values.loc[copies] - values.loc[NONE]).mean()
+            interval = (None, None)
+            if values.shape[1] > 1:
+                found = draws_difference(values.loc[copies], values.loc[NONE])
+                interval = found.low, found.high
+            rows.append([name, shots, copies, values.shape[1], mean, difference, *interval])
+    return pd.DataFrame(rows, columns=["set", "shots", "copies", "draws", "mean", "gain", "low", "high"])
 
 
 if __name__ == "__main__":

@@ -1,14 +1,18 @@
 """The study of references (chapter 10): its rules and scores are what they are called, and its tables agree."""
 
+import importlib
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from adlib.data import load_dataset
 from adlib.evaluation import image_metrics
 from benchmarks import references
 from benchmarks.references import DRAWS, FEW, MORE, POOLS, RANDOM_DRAWS, RULES, SHOTS
+from helpers.places import ROOT
 
 CELL = ["set", "method", "shots"]
 
@@ -96,3 +100,33 @@ def test_enough_is_the_fewest_that_will_do():
     table = pd.DataFrame(one | made | {"within_point": [0.2, 0.6, 0.96, 1.0]})
     assert references.enough(table).loc[("a", "m")].to_dict() == {"mean": 2, "interval": 64, "draws": 4}
     assert references.choice_share(table)[:3].tolist() == pytest.approx([0.36, 1.0, 0.5])
+
+
+@pytest.fixture
+def augmented(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")  # where the scripts import each other
+    return importlib.import_module("augmented_shots")
+
+
+def test_copies_of_references(augmented):
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 200, (61, 40, 3), dtype=np.uint8))
+    altered = {name: alter(image) for name, alter in augmented.ALTERED.items()}
+    assert {copy.size for copy in altered.values()} == {image.size}
+    assert set(augmented.ALTERED) == {name for names in augmented.COPIES.values() for name in names}
+    assert np.array_equal(altered["turn 0"], image) and np.array_equal(augmented.scaled(image, 1.0), image)
+    assert np.array_equal(altered["brightness 1.2"], np.asarray(image) * 1.2 // 1)
+    larger = image.resize((44, 67), Image.Resampling.BICUBIC)
+    assert np.array_equal(altered["scale 1.1"], larger.crop((2, 3, 42, 64)))
+    smaller = np.asarray(image.resize((36, 55), Image.Resampling.BICUBIC))
+    assert np.array_equal(np.asarray(altered["scale 0.9"])[3:58, 2:38], smaller)
+
+
+def test_gains_of_copies_are_paired_over_draws(augmented):
+    table = pd.read_csv(augmented.TABLE)
+    assert not table.duplicated(augmented.KEYS).any()
+    assert (table.groupby(["set", "draw"]).size() == len(augmented.COPIES) * len(augmented.SHOTS)).all()
+    means = 100 * table.groupby(["set", "shots", "copies"]).image_auroc.mean()
+    found = augmented.gains(table).set_index(["set", "shots", "copies"])
+    alone = means.xs("none", level="copies")
+    for (name, shots, copies), row in found.iterrows():
+        assert row.gain == pytest.approx(means[name, shots, copies] - alone[name, shots], abs=1e-6)
