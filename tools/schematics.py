@@ -394,7 +394,7 @@ def few_shot() -> str:
         arrow(384, 266, 420, 266),
         *parts(432, 220),
         words(480, 342, "a part never"),
-        words(480, 364, "seen, 2 shots"),
+        words(480, 364, "seen, few shots"),
     ]
     marks += [arrow(544, 266, 580, 266), words(686, 262, "better than"), words(686, 288, "the frozen one?")]
     return frame(marks, 380)

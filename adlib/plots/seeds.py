@@ -14,7 +14,14 @@ from adlib.plots.style import series_look, showable, styled
 
 @styled
 def over_seeds(
-    frame: pd.DataFrame, setting: str, values: Mapping[str, str], *, y_label: str, x_label: str = "", title: str = ""
+    frame: pd.DataFrame,
+    setting: str,
+    values: Mapping[str, str],
+    *,
+    y_label: str,
+    x_label: str = "",
+    title: str = "",
+    beside: float = 0.0,
 ) -> Figure:
     """Mean and sample standard deviation over the runs of each setting, and each run as a faint dot.
 
@@ -26,6 +33,7 @@ def over_seeds(
     values: {column: label}, one series each.
     y_label, x_label: of the axes.
     title: over the chart.
+    beside: how far right of its bar a run's dot is, 1 to the next setting.
     Raises InputError where a column is missing or there is no row.
     """
     need_columns(frame, [setting, *values])
@@ -41,7 +49,7 @@ def over_seeds(
         runs = frame.groupby(setting, sort=False)[column]
         ax.errorbar(shifted, runs.mean(), yerr=runs.std(ddof=1), linestyle="none", capsize=3, ecolor=look["color"])
         ax.plot(shifted, runs.mean(), linestyle="none", label=showable(label), gid="means", **look)
-        each = [shifted[settings.index(value)] for value in frame[setting]]
+        each = [shifted[settings.index(value)] + beside for value in frame[setting]]
         ax.plot(each, frame[column], linestyle="none", alpha=0.4, markersize=4, markeredgewidth=0, **look)
     tidy(ax, title=title, x_label=x_label, y_label=y_label)
     ax.set_xticks(places, [showable(value) for value in settings])

@@ -36,6 +36,15 @@ def test_effects_put_a_label_on_one_row_in_all_panels_and_leave_out_what_was_not
     assert left.get_ylim() == right.get_ylim()
 
 
+def test_effects_have_one_x_axis_where_it_is_asked_for():
+    rows = [("tiles", "a", 0.01, 0.005, 0.02), ("cells", "a", 3, 2, 4)]
+    frame = pd.DataFrame(rows, columns=["panel", "label", "change", "low", "high"])
+    left, right = plots.effects(frame, same_scale=True).axes
+    assert left.get_xlim() == right.get_xlim() and left.get_xlim()[1] > 4
+    own, _ = plots.effects(frame).axes
+    assert own.get_xlim()[1] < 1
+
+
 def test_effects_leave_out_a_change_that_is_not_there_and_keep_its_row():
     frame = pd.DataFrame(
         {"panel": "tiles", "label": ["a", "b"], "change": [np.nan, 2.0], "low": np.nan, "high": np.nan}

@@ -17,6 +17,13 @@ def test_over_seeds_plots_the_mean_of_each_setting_in_order_of_rows():
     assert upper - lower == pytest.approx(2 * 2**0.5)  # two sample standard deviations
 
 
+def test_over_seeds_puts_the_runs_beside_their_bar():
+    frame = pd.DataFrame({"width": [8, 8], "gap": [1.0, 3.0]})
+    ax = plots.over_seeds(frame, "width", {"gap": "gap"}, y_label="gap", beside=0.2).axes[0]
+    runs = next(line for line in ax.lines if line.get_alpha() == 0.4)
+    assert list(runs.get_xdata()) == [0.2, 0.2]
+
+
 def test_over_seeds_needs_rows_and_columns():
     frame = pd.DataFrame({"width": [8], "gap": [1.0]})
     with pytest.raises(InputError, match="no column"):
