@@ -1,6 +1,6 @@
 """Charts that compare: methods with each other, reproduced numbers with published ones (chapters 14, 16, 20 to 25)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,13 +14,19 @@ from adlib.plots.style import DEFECTIVE, FAINT, FONT_SIZE, GOOD, WIDTH, shorten,
 
 @styled
 def intervals(
-    rows: Mapping[str, tuple[float, float, float]], *, x_label: str, reference: float | None = None, title: str = ""
+    rows: Mapping[str, tuple[float, float, float]],
+    *,
+    x_label: str,
+    reference: float | None = None,
+    muted: Collection[str] = (),
+    title: str = "",
 ) -> Figure:
     """One value with its interval per row, the first row on top.
 
     rows: {label: (value, low, high)}.
     x_label: of the axis.
     reference: marked by a dashed line, such as 0 for differences; None for none.
+    muted: labels of the rows in grey, such as controls.
     title: over the chart.
     Raises InputError where there is no row and where a low end is above a high one.
     """
@@ -31,10 +37,11 @@ def intervals(
         )
     figure, axes = new_figure(7.0, 1.0 + 0.32 * len(rows))
     ax, places = axes[0, 0], np.arange(len(rows))[::-1]
-    ax.hlines(places, bounds[:, 1], bounds[:, 2], color=GOOD, linewidth=2)
-    for ends in bounds[:, 1:].T:
-        ax.plot(ends, places, "|", color=GOOD, markersize=9, markeredgewidth=2)
-    ax.plot(bounds[:, 0], places, "o", color=GOOD, markersize=7)
+    colours = [FAINT if label in muted else GOOD for label in rows]
+    ax.hlines(places, bounds[:, 1], bounds[:, 2], color=colours, linewidth=2)
+    for place, (value, *ends), colour in zip(places, bounds, colours, strict=True):
+        ax.plot(ends, [place] * 2, "|", color=colour, markersize=9, markeredgewidth=2)
+        ax.plot(value, place, "o", color=colour, markersize=7)
     if reference is not None:
         ax.axvline(reference, color=FAINT, linestyle="--", linewidth=1.3)
     tidy(ax, title=title, x_label=x_label, grid="x")

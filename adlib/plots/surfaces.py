@@ -90,7 +90,7 @@ def clouds(
     figure, axes = new_figure(side * columns + 1.1, max(rows * (side * max(tall, 0.3) + 0.3), 1.6), rows, columns)
     for ax in axes.flat:
         ax.set_axis_off()
-    size = np.clip(11000 * side**2 / max(len(x) for x, *_ in flat.values()) / _ACROSS**2, 1.0, 40)
+    size = np.clip(17000 * side**2 / max(len(x) for x, *_ in flat.values()) / _ACROSS**2, 1.0, 40)
     colours = _SCORES if scores is not None else "cividis"
     for ax, (name, (x, y, depth, _)) in zip(axes.flat, flat.items(), strict=False):
         order = np.argsort(-depth)

@@ -68,6 +68,16 @@ def test_intervals_are_where_they_were_given():
     assert ax.get_yticks()[0] > ax.get_yticks()[1]  # the first row on top
 
 
+def test_muted_intervals_have_a_colour_of_their_own():
+    rows = {"object": (0.9, 0.8, 0.95), "table": (0.5, 0.4, 0.7)}
+    ax = plots.intervals(rows, x_label="AUROC", muted=["table"]).axes[0]
+    bright, grey = ax.collections[0].get_colors().tolist()
+    assert bright != grey
+    assert {line.get_color() for line in ax.lines if 1 in line.get_ydata()}.isdisjoint(
+        line.get_color() for line in ax.lines if 0 in line.get_ydata()
+    )
+
+
 @pytest.mark.parametrize("rows", [{}, {"a": (0.5, 0.7, 0.4)}])
 def test_intervals_refuse_no_row_and_exchanged_ends(rows):
     with pytest.raises(InputError, match="nothing to plot"):
