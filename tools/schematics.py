@@ -436,9 +436,9 @@ def noisy_data() -> str:
         y = 46 + 66 * number
         marks += [box(254, y, 292, 58, PALE), *lines(400, y + 24, "|".join(text)), arrow(196, 172, 246, y + 29)]
         marks.append(arrow(554, y + 29, 606, 172))
-    marks += [words(702, 30, "test: is it there?"), words(702, 92, "removed: no,", 22, GOOD)]
-    marks += [words(702, 118, "all defects are new", 20, GOOD), *heat(660, 134)]
-    marks += [words(702, 254, "overlap: yes,", 22, DEFECTIVE), words(702, 280, "learned as good", 20, DEFECTIVE)]
+    marks += [words(702, 30, "test images"), words(702, 72, "removed:", 22, GOOD)]
+    marks += [words(702, 98, "planted image leaves", 20, GOOD), *heat(656, 116), words(702, 232, "score, map", 20)]
+    marks += [words(702, 276, "overlap:", 22, DEFECTIVE), words(702, 302, "planted image stays", 20, DEFECTIVE)]
     return frame(marks, 346)
 
 

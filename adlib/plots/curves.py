@@ -87,6 +87,8 @@ def lines(
     references: Mapping[str, float] | None = None,
     thresholds: Mapping[str, float] | None = None,
     log: str = "",
+    ticks: Sequence[float] = (),
+    paired: bool = False,
     title: str = "",
 ) -> Figure:
     """Plain curves, such as losses over steps, overlap over false-positive rate, time over bank size.
@@ -96,6 +98,8 @@ def lines(
     references: {label: value}, plotted as dashed horizontal lines.
     thresholds: {label: x}, plotted as vertical lines, the first dashed, the second dotted.
     log: the logarithmic axes, "", "x", "y" or "xy".
+    ticks: the only ticks of the horizontal axis, in plain numbers; none given: chosen by matplotlib.
+    paired: the references belong to the series, in their order, and have their colours.
     title: over the chart.
     """
     figure, axes = new_figure(7.0, 3.8)
@@ -104,11 +108,14 @@ def lines(
         look = series_look(number) if len(x) <= 25 else {"color": series_look(number)["color"]}  # markers would merge
         ax.plot(x, y, label=showable(shorten(label, 60)), **look)
     for number, (label, value) in enumerate((references or {}).items()):
-        _plot_reference(ax, label, value, [], number)
+        _plot_reference(ax, label, value, [], number, series_look(number)["color"] if paired else FAINT)
     for number, (label, value) in enumerate((thresholds or {}).items()):
         ax.axvline(value, label=showable(label), color=INK, linewidth=1.2, linestyle=["--", ":", "-."][number % 3])
     tidy(ax, title=title, x_label=x_label, y_label=y_label)
     ax.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
+    if len(ticks):
+        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        ax.xaxis.set_minor_locator(NullLocator())
     legend_below(figure, axes)
     return figure
 
@@ -145,9 +152,9 @@ def _plot_method(
 
 
 def _plot_reference(
-    ax: Axes, label: str, value: float | Mapping[int, float], all_shots: list[int], number: int
+    ax: Axes, label: str, value: float | Mapping[int, float], all_shots: list[int], number: int, colour: str = FAINT
 ) -> None:
-    look = {"color": FAINT, "linewidth": 1.3, "linestyle": ["--", ":", "-."][number % 3]}
+    look = {"color": colour, "linewidth": 1.3, "linestyle": ["--", ":", "-."][number % 3]}
     label = showable(shorten(label, 60))
     if isinstance(value, Mapping):
         shots = sorted(value)

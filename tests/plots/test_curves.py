@@ -57,6 +57,17 @@ def test_the_learning_curve_names_what_is_wrong():
         plots.learning_curve(some_runs().assign(shots=np.nan))
 
 
+def test_lines_have_the_given_ticks_and_references_in_the_colours_of_their_series():
+    series = {"a": ([20, 500], [0.4, 0.3]), "b": ([20, 500], [0.5, 0.6])}
+    given = {"ticks": [20, 100, 500], "log": "x", "paired": True, "references": {"of a": 0.1, "of b": 0.2}}
+    ax = plots.lines(series, x_label="x", y_label="y", **given).axes[0]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["20", "100", "500"] and not len(
+        ax.get_xticks(minor=True)
+    )
+    colours = {line.get_label(): line.get_color() for line in ax.lines}
+    assert colours["of a"] == colours["a"] != colours["b"] == colours["of b"]
+
+
 def test_lines_mark_thresholds_by_named_vertical_lines():
     ax = plots.lines({"good": ([0, 1, 2], [1, 0.5, 0])}, x_label="x", y_label="y", thresholds={"radius": 0.5}).axes[0]
     (line,) = [line for line in ax.lines if line.get_label() == "radius"]
