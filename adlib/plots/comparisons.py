@@ -78,7 +78,7 @@ def ours_beside_published(frame: pd.DataFrame, *, metric: str = "image_auroc", t
 
 
 @styled
-def effects(frame: pd.DataFrame, *, title: str = "") -> Figure:
+def effects(frame: pd.DataFrame, *, same_scale: bool = False, title: str = "") -> Figure:
     """Differences with their intervals, a panel per data set or metric; the look says what the interval says.
 
     A difference is beyond chance where its interval does not contain 0 (chapter 16). Those without an interval are
@@ -86,6 +86,7 @@ def effects(frame: pd.DataFrame, *, title: str = "") -> Figure:
 
     frame: columns panel, label, change, low, high, in one unit (points); one row per panel and label, labels in the
         order from top to bottom. NaN in low and high: no interval; NaN in change, too, or a missing row: not run.
+    same_scale: whether all panels have the same horizontal axis.
     title: over the chart.
     Raises InputError where a column is missing or there is no row.
     """
@@ -105,6 +106,10 @@ def effects(frame: pd.DataFrame, *, title: str = "") -> Figure:
         names = [showable(shorten(label, 44)) for label in labels] if ax is axes[0, 0] else []
         ax.set_yticks(list(height.values()), names or [""] * len(labels))
         ax.set_ylim(-0.6, len(labels) - 0.4)
+    if same_scale:
+        ends = np.array([ax.get_xlim() for ax in axes[0]])
+        for ax in axes[0]:
+            ax.set_xlim(ends.min(), ends.max())
     headline(figure, title)
     legend_below(figure, axes)
     return figure

@@ -36,6 +36,13 @@ def test_effects_put_a_label_on_one_row_in_all_panels_and_leave_out_what_was_not
     assert left.get_ylim() == right.get_ylim()
 
 
+def test_effects_have_one_scale_if_asked():
+    rows = [("small", "a", 1, 0.5, 2), ("large", "a", 10, -40, 20)]
+    frame = pd.DataFrame(rows, columns=["panel", "label", "change", "low", "high"])
+    same, own = ([ax.get_xlim() for ax in plots.effects(frame, same_scale=asked).axes] for asked in (True, False))
+    assert same[0] == same[1] == own[1] != own[0]
+
+
 def test_effects_leave_out_a_change_that_is_not_there_and_keep_its_row():
     frame = pd.DataFrame(
         {"panel": "tiles", "label": ["a", "b"], "change": [np.nan, 2.0], "low": np.nan, "high": np.nan}
