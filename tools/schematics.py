@@ -323,7 +323,7 @@ def supervised() -> str:
             colour = DEFECTIVE if line.startswith("head") else GOOD
             marks.append(words(600, y + 38 + 32 * row, line, 22, colour))
     marks += [arrow(342, 88, 412, 88), arrow(342, 272, 412, 272), arrow(342, 112, 412, 228), arrow(342, 236, 412, 132)]
-    return frame(marks, 390)
+    return frame(marks, 380)
 
 
 def comparison() -> str:
