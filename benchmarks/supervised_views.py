@@ -11,6 +11,10 @@ together with 60 good test images, at 128 x 128 pixels. The parts:
     views    the head and a bank of the same features as segmentation, saliency and detection; the bank's threshold is
              the one of the highest Dice on the labelled half
     kinds    a linear classifier of the five kinds on pooled features: accuracy, mean recall of the kinds
+    guided   an autoencoder of patches and an attention that is trained to stay on good patches and off the masks of
+             `labelled` defects (after CAVGA, Venkataramanan et al. 2020): image AUROC of the autoencoder of good images
+             and of the guided one, whose error counts where the attention is; of both errors weighted by 1 - attention;
+             and of 1 - attention alone
 
 A part of a seed whose rows are in the table is skipped. Without --data the stored table is printed.
 """
@@ -37,6 +41,7 @@ from adlib.files import atomic_write
 TABLE = Path(__file__).parents[1] / "results/mtd/supervised_views.csv"
 SIDE, GOOD_TESTED, SMALLEST = 128, 60, 8
 STEPS, BATCH, LABELLED = 200, 8, (1, 5, 20, 0)
+NARROW = 16  # values in the middle of the autoencoder
 KEYS = ["part", "seed"]
 
 
@@ -219,7 +224,64 @@ def _of_kinds(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Itera
         yield _row("linear", len(part.pool), f"recall of {kind}", found)
 
 
-PARTS = {"masks": _of_masks, "losses": _of_losses, "kinds": _of_kinds, "views": _of_views}
+def _of_guided(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Iterator[dict]:
+    side = round(tiles.features.shape[1] ** 0.5)
+    patches = F.adaptive_max_pool2d(torch.tensor(masks).float(), side).flatten(1)  # 1 where any pixel is defective
+    asked, truth = tiles.features[part.test], tiles.kinds[part.test] != "good"
+    plain = _fit_guided(tiles.features, patches, part.good, part.pool[:0], seed)[0]
+    for labelled in LABELLED:
+        defects = part.pool[: labelled or None]
+        guided, attention = _fit_guided(tiles.features, patches, part.good, defects, seed)
+        with torch.no_grad():
+            away = 1 - torch.sigmoid(attention(asked)[..., 0])
+            of_plain, of_guided = _errors(plain, asked), _errors(guided, asked)
+        for model, grid in {
+            "autoencoder": of_plain,
+            "autoencoder, guided": of_guided,
+            "guided, away from attention": of_guided * away,
+            "autoencoder, away from attention": of_plain * away,
+            "attention alone": away,
+        }.items():
+            scores = grid.topk(grid.shape[1] // 10, dim=1).values.mean(dim=1).numpy()
+            yield _row(model, len(defects), "image_auroc", image_metrics(truth, scores)["image_auroc"])
+
+
+def _fit_guided(
+    features: Tensor, patches: Tensor, good: np.ndarray, defects: np.ndarray, seed: int
+) -> tuple[nn.Module, nn.Module]:
+    """An autoencoder of patches and its attention; without defects, the attention is 1 everywhere and not trained.
+
+    The error counts where the attention is; a second loss asks for attention on good patches and none on masks.
+    """
+    torch.manual_seed(seed)
+    width, rng = features.shape[2], np.random.default_rng(seed)
+    net = nn.Sequential(nn.Linear(width, 64), nn.ReLU(), nn.Linear(64, NARROW), nn.Linear(NARROW, 64), nn.ReLU())
+    net.append(nn.Linear(64, width))
+    attention = make_head(features)
+    optimiser = torch.optim.AdamW([*net.parameters(), *attention.parameters()], 3e-3, weight_decay=1e-2)
+    for _ in range(STEPS):
+        batch = rng.choice(good, BATCH)
+        if len(defects):
+            batch[BATCH // 2 :] = rng.choice(defects, BATCH // 2)
+        x, marked = features[batch], patches[batch] > 0  # (B, P, D), (B, P)
+        if len(defects):
+            on = torch.sigmoid(attention(x)[..., 0])  # (B, P)
+            guide = (1 - on)[~marked].mean() + on[marked].mean()
+            value = (on * _errors(net, x)).sum() / on.sum() + guide
+        else:
+            value = _errors(net, x).mean()
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+    return net, attention
+
+
+def _errors(net: nn.Module, x: Tensor) -> Tensor:
+    """(B, P) mean squared error of patches (B, P, D)."""
+    return ((net(x) - x) ** 2).mean(dim=2)
+
+
+PARTS = {"masks": _of_masks, "losses": _of_losses, "kinds": _of_kinds, "views": _of_views, "guided": _of_guided}
 
 
 def _stored() -> pd.DataFrame:

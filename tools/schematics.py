@@ -315,15 +315,15 @@ def supervised() -> str:
     marks += [*network(232, 224, "#CFE3F1"), *lines(280, 348, "head, trained|on both")]
     marks += [arrow(146, 88, 216, 88), arrow(146, 272, 224, 272), arrow(140, 128, 228, 232)]
     for y, name, text in (
-        (60, "a known kind", "bank: good|head: good, with many labels"),
-        (232, "a new kind", "bank: good|head: much worse"),
+        (52, "a known kind", "bank: finds it|head: needs many labels|sum: above the bank"),
+        (236, "a new kind", "bank: finds it|head: much worse|sum: as the bank"),
     ):
-        marks += [box(420, y - 34, 360, 132, "#FFFFFF", FAINT), words(600, y, name, 24)]
+        marks += [box(420, y - 34, 360, 158, "#FFFFFF", FAINT), words(600, y, name, 24)]
         for row, line in enumerate(text.split("|")):
-            colour = DEFECTIVE if "worse" in line else GOOD
+            colour = DEFECTIVE if line.startswith("head") else GOOD
             marks.append(words(600, y + 38 + 32 * row, line, 22, colour))
-    marks += [arrow(342, 88, 412, 88), arrow(342, 256, 412, 256), arrow(342, 110, 412, 224), arrow(342, 234, 412, 132)]
-    return frame(marks, 390)
+    marks += [arrow(342, 88, 412, 88), arrow(342, 272, 412, 272), arrow(342, 112, 412, 228), arrow(342, 236, 412, 132)]
+    return frame(marks, 380)
 
 
 def comparison() -> str:
