@@ -1,6 +1,6 @@
 """SubspaceAD (Lendering, Akdag & Bondarev 2026, 'Training-Free Few-Shot Anomaly Detection via Subspace Modeling').
 
-No bank: the patches of a few good images, rotated copies included, have a mean and principal axes. The axes that
+Chapter 17. No bank: the patches of a few good images, rotated copies included, have a mean and principal axes. The axes that
 explain 99% of the variance span what is normal, and a patch is scored by the squared length of what lies outside.
 
 The facts are those of the authors' code for its few-shot tables (github.com/CLendering/SubspaceAD, commit 2ca687e, June
@@ -61,7 +61,7 @@ class SubspaceAD(Detector):
 
     name: ClassVar[str] = "subspacead"
     family: ClassVar[str] = "memory bank"
-    chapter: ClassVar[str] = "24"
+    chapter: ClassVar[str] = "17"
     interpolation: ClassVar[str] = "bicubic"
 
     resize: int | None = 448
