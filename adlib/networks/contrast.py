@@ -32,7 +32,9 @@ def relaxed_contrastive_loss(embedded: Tensor, alike: Tensor, margin: float = 1.
     embedded: (n, d).
     alike: (n, n) w in [0, 1].
     """
-    gaps = (embedded[:, None] - embedded).square().sum(dim=-1).add(1e-12).sqrt()
+    lengths = embedded.square().sum(dim=1)
+    squared = lengths[:, None] + lengths - 2 * embedded @ embedded.T  # (n, n)
+    gaps = squared.clamp_min(1e-9).sqrt()  # a root has no slope at 0
     gaps = gaps / gaps.mean(dim=1, keepdim=True)
     return (alike * gaps.square() + (1 - alike) * F.relu(margin - gaps).square()).mean()
 
