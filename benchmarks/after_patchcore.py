@@ -2,8 +2,8 @@
 
     python benchmarks/after_patchcore.py --mvtec DIR --mtd DIR [--sets bottle mtd screw elpv]
 
-EfficientNet-Lite0, PatchCore's layers and window, squares of 192 pixels (24 x 24 patches). 16 good images, three random draws; at
-most 50 good and 50 defective test images, sampled once. Image score: mean of the highest 1% of patches.
+EfficientNet-Lite0, PatchCore's layers and window, squares of 192 pixels (24 x 24 patches). 16 good images, three random
+draws; at most 50 good and 50 defective test images, sampled once. Image score: mean of the highest 1% of patches.
 
 `results/after_patchcore/neighbourhood.csv`: N-pad by radius (24 is the whole grid), nearest vector and Gaussian.
 `results/after_patchcore/contrastive.csv`: a bank of 1,000 patches in the frozen features, behind a random head of 64

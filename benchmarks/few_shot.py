@@ -33,7 +33,13 @@ from adlib.progress import progress
 from adlib.reports.titles import titled
 
 RESULTS = Path(__file__).parents[1] / "results"
-FOLDERS = {"bottle": "mvtec", "screw": "screw", "tire": "tire", "mtd": "mtd", "mono": "elpv"}  # category -> folder of its rows
+FOLDERS = {
+    "bottle": "mvtec",
+    "screw": "screw",
+    "tire": "tire",
+    "mtd": "mtd",
+    "mono": "elpv",
+}  # category -> folder of its rows
 BACKBONE = "efficientnet_lite0"
 METRICS = ("image_auroc", "pixel_auroc", "aupro")
 REFERENCES = ("anomalydino", "patchcore")

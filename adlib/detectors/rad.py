@@ -36,7 +36,7 @@ from adlib.features.patches import patch_vectors
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class RAD(Detector):
-    """Cosine distance to the nearest patch around the same place, in the most similar good images, averaged over layers.
+    """Cosine distance to the nearest patch around the place, in the most similar good images, averaged over layers.
 
     All images must give one grid, so aspect is "square" by default. Nothing here is random.
 
@@ -65,7 +65,11 @@ class RAD(Detector):
             require_grid(size, grid, item.name)
             patches.append(vectors)
             whole.append(self._whole(item))
-        self.bank_, self.globals_, self.grid_ = patches.vectors().reshape(views, *grid, -1), torch.stack(whole), list(grid)
+        self.bank_, self.globals_, self.grid_ = (
+            patches.vectors().reshape(views, *grid, -1),
+            torch.stack(whole),
+            list(grid),
+        )
 
     def _score(self, features: ImageFeatures) -> tuple[Tensor, Tensor]:
         vectors, grid = self._vectors(features)

@@ -22,7 +22,8 @@ FEW_SHOT_TOP_SHARE = 0.01
 CONVOLUTIONAL_RESIZE = 256
 # The paper takes a transformer's last layer, which holds much context of the whole image. A convolutional network's
 # deeper blocks come nearest: three beat the coarser default layer alone by two points (benchmarks/choose_few_shot.py).
-# MuSc and RAD take them, too, so that they can be compared; the default layers' finer grid would take it 16 times as long.
+# MuSc and RAD take them, too, so that they can be compared; the default layers' finer grid would take MuSc 16 times
+# as long.
 DEEP_LAYERS = {"efficientnet_lite0": ("blocks3", "blocks4", "blocks5")}
 
 
