@@ -2,11 +2,14 @@
 
     python benchmarks/few_shot.py bottle --data FOLDER
     python benchmarks/few_shot.py screw --data FOLDER [--shots 1 2 4] [--seeds 0 1 2]
+    python benchmarks/few_shot.py mono --data elpv          (likewise tire and mtd)
     python benchmarks/few_shot.py bottle
 
 EfficientNet-Lite0 at 256 pixels; references are rotated on `screw` alone, in the methods that can. SubspaceAD and
-AnomalyDINO take the same layers. Further lines change SubspaceAD: PatchCore's layers and window, AnomalyDINO's image
-score, 95% of the variance, the other choice of rotation. Rows are stored one by one, so a stopped call resumes;
+AnomalyDINO take the same layers, and so does RAD. MTD's tiles become squares; there and on `tire` no mask is read, so
+that the rows are of images alone. Further lines, on `bottle` and `screw` alone, change
+SubspaceAD: PatchCore's layers and window, AnomalyDINO's image score, 95% of the variance, the other choice of rotation.
+Rows are stored one by one, so a stopped call resumes;
 tools/pack_results.py packs them for a commit. The tables give percent, mean and standard deviation over seeds, of each
 metric and of its differences from AnomalyDINO and PatchCore on the same draws. Without --data they are printed from the
 stored rows.
@@ -30,19 +33,26 @@ from adlib.progress import progress
 from adlib.reports.titles import titled
 
 RESULTS = Path(__file__).parents[1] / "results"
-FOLDERS = {"bottle": "mvtec", "screw": "screw"}  # category -> folder of its rows
+FOLDERS = {
+    "bottle": "mvtec",
+    "screw": "screw",
+    "tire": "tire",
+    "mtd": "mtd",
+    "mono": "elpv",
+}  # category -> folder of its rows
 BACKBONE = "efficientnet_lite0"
 METRICS = ("image_auroc", "pixel_auroc", "aupro")
 REFERENCES = ("anomalydino", "patchcore")
-# Method and changed options of each line. The first three are the comparison.
-LINES: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("subspacead", {}),
-    ("anomalydino", {}),
-    ("patchcore", {}),
+Lines = tuple[tuple[str, dict[str, Any]], ...]  # method and changed options of each line
+COMPARED: Lines = (("subspacead", {}), ("anomalydino", {}), ("patchcore", {}), ("rad", {}))
+SETTINGS: Lines = (
     ("subspacead", {"layers": ("blocks2", "blocks4"), "neighbourhood": 3}),
     ("subspacead", {"score_over": "patches"}),
     ("subspacead", {"explained": 0.95}),
 )
+IMAGE_LEVEL = ("tire", "mtd")  # pixel metrics would take most of the time
+OWN_SETTINGS = ("bottle", "screw")  # where SETTINGS ran
+SQUARE = {"mtd": {"aspect": "square"}}  # tiles have any shape
 SHOTS, SEEDS = (1, 2, 4), (0, 1, 2)
 
 
@@ -55,7 +65,10 @@ def main() -> None:
     options = parser.parse_args()
     store = ResultStore(RESULTS / FOLDERS[options.category] / "few_shot")
     if options.data:
-        _run_missing(load_dataset(options.data, options.category), store, options.shots, options.seeds)
+        dataset = load_dataset(options.data, options.category)
+        if options.category in IMAGE_LEVEL:
+            dataset = replace(dataset, samples=tuple(replace(s, mask=None) for s in dataset.samples))
+        _run_missing(dataset, store, options.shots, options.seeds)
     for name, shown in tables(list(store.results())).items():
         print(f"\n{options.category}: {name}, percent\n{shown.to_string()}")
 
@@ -99,9 +112,11 @@ def _settings(dataset: Dataset) -> list[Protocol]:
     """The protocols of all lines of the table, at one shot."""
     category = dataset.categories[0]
     protocols = []
-    for method, changed in (*LINES, ("subspacead", {"rotate": category != "screw"})):
+    own_settings = (*SETTINGS, ("subspacead", {"rotate": category != "screw"})) if category in OWN_SETTINGS else ()
+    for method, changed in (*COMPARED, *own_settings):
         own = method_options(method, dataset.name, category, BACKBONE, preprocess="informed", shots=1)
-        protocols.append(plan(dataset, method, backbone=BACKBONE, shots=1, options=own | changed))
+        own |= SQUARE.get(category, {}) | changed
+        protocols.append(plan(dataset, method, backbone=BACKBONE, shots=1, options=own))
     return protocols
 
 

@@ -479,6 +479,25 @@ def point_clouds() -> str:
     return frame(marks, 376)
 
 
+def after_patchcore() -> str:
+    """Two questions to a bank: which good patches judge a place, and what is remembered of them."""
+    marks: list[Mark] = [*lines(98, 50, "which good|patches judge|a place?"), *lines(98, 232, "what is|remembered?")]
+    windows = ((0, "the same place|(PaDiM)"), (1, "around it|(N-pad, RAD)"), (3, "anywhere|(PatchCore)"))
+    for number, (reach, label) in enumerate(windows):
+        x = 240 + 200 * number
+        near = [max(abs(row - 1), abs(column - 1)) <= reach for row in range(4) for column in range(4)]
+        marks += [*grid(x, 14, shades=["#9CC3DF" if inside else "#FFFFFF" for inside in near])]
+        marks += [dot(x + 34.5, 48.5, 8, DEFECTIVE), *lines(x + 46, 134, label)]
+    marks += [*bank(240, 184), *lines(286, 304, "the vectors|(PatchCore)")]
+    marks += [*network(430, 184, "#CFE3F1"), *lines(486, 304, "vectors behind a|trained head|(ReConPatch)")]
+    axis, far = ((648, 262), (722, 202)), (714, 262)
+    marks += [path(f"M{axis[0][0]} {axis[0][1]} L{axis[1][0]} {axis[1][1]}", GOOD, width=3)]
+    marks += [dot(x, y, 5) for x, y in ((656, 250), (672, 246), (678, 234), (694, 228), (700, 214))]
+    marks += [path(f"M{far[0]} {far[1]} L690 228", DEFECTIVE, width=2.5), dot(*far, 6, DEFECTIVE)]
+    marks += lines(686, 304, "main directions|(SubspaceAD)")
+    return frame(marks, 370)
+
+
 def families() -> str:
     """The six families of methods that learn from good images alone, and what each remembers."""
     cells: list[tuple[Glyph, str, str, str, str]] = [
@@ -516,6 +535,7 @@ SCHEMATICS: dict[str, Callable[[], str]] = {
     "14_comparison": comparison,
     "15_thresholds": threshold_by_rank,
     "16_comparing_methods": three_intervals,
+    "17_after_patchcore": after_patchcore,
     "20_patchcore": patchcore,
     "21_anomalydino": anomalydino,
     "22_sweep": sweep,

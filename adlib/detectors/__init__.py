@@ -11,10 +11,12 @@ from adlib.detectors.draem import DRAEM
 from adlib.detectors.fastflow import FastFlow
 from adlib.detectors.gaussian import Gaussian
 from adlib.detectors.musc import MuSc
+from adlib.detectors.npad import NPad
 from adlib.detectors.padim import PaDiM
 from adlib.detectors.patch_svdd import PatchSVDD
 from adlib.detectors.patchcore import PatchCore
 from adlib.detectors.patchcore_ivfpq import PatchCoreIVFPQ
+from adlib.detectors.rad import RAD
 from adlib.detectors.registry import (
     CLOUD_DETECTORS,
     DETECTORS,
@@ -47,11 +49,13 @@ __all__ = [
     "FastFlow",
     "Gaussian",
     "MuSc",
+    "NPad",
     "PaDiM",
     "PatchCore",
     "PatchCoreIVFPQ",
     "PatchSVDD",
     "Predictions",
+    "RAD",
     "ReverseDistillation",
     "SPADE",
     "STFPM",

@@ -19,10 +19,12 @@ from adlib.detectors.fastflow import FastFlow
 from adlib.detectors.gaussian import Gaussian
 from adlib.detectors.learner import Learner
 from adlib.detectors.musc import MuSc
+from adlib.detectors.npad import NPad
 from adlib.detectors.padim import PaDiM
 from adlib.detectors.patch_svdd import PatchSVDD
 from adlib.detectors.patchcore import PatchCore
 from adlib.detectors.patchcore_ivfpq import PatchCoreIVFPQ
+from adlib.detectors.rad import RAD
 from adlib.detectors.reverse_distillation import ReverseDistillation
 from adlib.detectors.softpatch import SoftPatch
 from adlib.detectors.spade import SPADE
@@ -38,6 +40,8 @@ DETECTORS: dict[str, type[Detector]] = {
         PatchCore,
         AnomalyDINO,
         SubspaceAD,
+        RAD,
+        NPad,
         SPADE,
         PaDiM,
         PatchCoreIVFPQ,

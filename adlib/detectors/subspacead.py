@@ -1,7 +1,8 @@
 """SubspaceAD (Lendering, Akdag & Bondarev 2026, 'Training-Free Few-Shot Anomaly Detection via Subspace Modeling').
 
-No bank: the patches of a few good images, rotated copies included, have a mean and principal axes. The axes that
-explain 99% of the variance span what is normal, and a patch is scored by the squared length of what lies outside.
+Chapter 17. No bank: the patches of a few good images, rotated copies included, have a mean and principal axes. The
+axes that explain 99% of the variance span what is normal, and a patch is scored by the squared length of what lies
+outside.
 
 The facts are those of the authors' code for its few-shot tables (github.com/CLendering/SubspaceAD, commit 2ca687e, June
 2026); the paper's equations were not at hand. Where this file differs:
@@ -61,7 +62,7 @@ class SubspaceAD(Detector):
 
     name: ClassVar[str] = "subspacead"
     family: ClassVar[str] = "memory bank"
-    chapter: ClassVar[str] = "24"
+    chapter: ClassVar[str] = "17"
     interpolation: ClassVar[str] = "bicubic"
 
     resize: int | None = 448

@@ -22,7 +22,8 @@ FEW_SHOT_TOP_SHARE = 0.01
 CONVOLUTIONAL_RESIZE = 256
 # The paper takes a transformer's last layer, which holds much context of the whole image. A convolutional network's
 # deeper blocks come nearest: three beat the coarser default layer alone by two points (benchmarks/choose_few_shot.py).
-# MuSc takes them, too, so that the two can be compared; the default layers' finer grid would take it 16 times as long.
+# MuSc and RAD take them, too, so that they can be compared; the default layers' finer grid would take MuSc 16 times
+# as long.
 DEEP_LAYERS = {"efficientnet_lite0": ("blocks3", "blocks4", "blocks5")}
 
 
@@ -63,7 +64,7 @@ def method_options(
             options["resize"] = CONVOLUTIONAL_RESIZE
     if method == "anomalydino":
         options["mask"] = "test" if preprocess != "none" and backbone.startswith("dinov2") else "never"
-    if method in (*FEW_SHOT, "musc") and backbone in DEEP_LAYERS:
+    if method in (*FEW_SHOT, "musc", "rad") and backbone in DEEP_LAYERS:
         options["layers"] = DEEP_LAYERS[backbone]
     if method == "patchcore" and shots is not None and not official:
         options |= {"coreset": FEW_SHOT_CORESET, "top_share": FEW_SHOT_TOP_SHARE}

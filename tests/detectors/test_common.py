@@ -48,6 +48,8 @@ SMALL = {
     "anomalydino": {"resize": 96, "rotate": False, "mask": "never"},
     "subspacead": {"resize": 96, "rotate": False},
     "musc": {"resize": 96},
+    "npad": {"resize": 96},
+    "rad": {"resize": 96},
 }
 # Those that train longest, each with a file of tests of its own, are left out of the fast part.
 LONG = {
@@ -62,7 +64,7 @@ LONG = {
     "vae",
 }
 # Those that have an export to ONNX. Another method has one too, or gives its reason.
-EXPORTED = set(SMALL) - {"deep_svdd", "musc", "patchcore_ivfpq", "subspacead"}
+EXPORTED = set(SMALL) - {"deep_svdd", "musc", "npad", "patchcore_ivfpq", "rad", "subspacead"}
 # Twelve labelled defects, of which the last has no mask, for the methods that learn from them.
 DEFECTS = [render("nut", ("scratch", "bent", "missing_part")[seed % 3], seed=70 + seed, size=128) for seed in range(12)]
 LABELLED = {"defects": [image for image, _ in DEFECTS], "masks": [*(mask for _, mask in DEFECTS[:-1]), None]}

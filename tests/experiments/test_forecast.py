@@ -32,6 +32,13 @@ def test_every_neighbourhood_of_musc_has_a_bank(weld):
     assert cost.bank_bytes == 2 * detector.bank0_.numel() * 4
 
 
+def test_npad_keeps_every_patch(weld):
+    options = SMALL | {"radius": 1}
+    detector = make_detector("npad", **options).fit(paths(weld.few_shot(3)))
+    cost = forecast([(plan(weld, "npad", shots=3, options=options), weld)])
+    assert cost.bank_bytes == detector.bank_.numel() * 4
+
+
 def test_the_object_mask_is_shown_where_one_is_used(weld):
     assert mask_figure(plan(weld, "anomalydino", shots=2, options=DINO), weld) is None
     assert mask_figure(plan(weld, "patchcore", shots=2, options=SMALL), weld) is None

@@ -43,6 +43,11 @@ def test_few_shots_have_a_small_bank_unless_the_code_is_official():
     assert method_options("patchcore", "elpv", "mono", "resnet18", shots=4, official=True) == OFFICIAL
 
 
+def test_rad_takes_the_layers_of_anomalydino():
+    dino, rad = (method_options(name, "elpv", "mono", "efficientnet_lite0", shots=1) for name in ("anomalydino", "rad"))
+    assert rad == {"layers": dino["layers"]}
+
+
 def test_both_batched_methods_see_the_same_layers():
     batched = [method_options(name, "elpv", "mono", "efficientnet_lite0", shots=0) for name in ("anomalydino", "musc")]
     assert batched[0]["layers"] == batched[1]["layers"] == ("blocks3", "blocks4", "blocks5")
