@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from helpers.places import ROOT
-from tools.marks import HEIGHT, WIDTH
+from tools.schematics.marks import HEIGHT, WIDTH
 from tools.schematics import SCHEMATICS
 
 FOLDER = ROOT / "notebooks" / "schematics"

@@ -6,8 +6,8 @@ Two rows: above, what happens once with good images; below, what happens to ever
 from collections.abc import Callable, Sequence
 
 from adlib.plots.style import FAINT, INK
-from tools.glyphs import HOT, SIZE, grid, heat, minus, network, part, parts
-from tools.marks import PALE, WIDTH, Mark, arrow, box, dot, frame, lines, turned, words
+from tools.schematics.glyphs import HOT, SIZE, grid, heat, minus, network, part, parts
+from tools.schematics.marks import PALE, WIDTH, Mark, arrow, box, dot, frame, lines, turned, words
 
 LEARN, JUDGE = 30, 215  # upper edges of the rows
 COLUMNS = (66, 212, 358, 506, 656)  # left edges of the glyphs

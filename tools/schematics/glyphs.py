@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import cos, sin
 
 from adlib.plots.style import DEFECTIVE, GOOD, INK
-from tools.marks import PALE, Mark, box, dot, path
+from tools.schematics.marks import PALE, Mark, box, dot, path
 
 SIZE = 92
 
