@@ -5,11 +5,11 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from helpers.places import ROOT
-from tools.schematics.marks import HEIGHT, WIDTH
 from tools.schematics import SCHEMATICS
+from tools.schematics.marks import HEIGHT, WIDTH
 
 FOLDER = ROOT / "notebooks" / "schematics"
-TEXT = "{http://www.w3.org/2000/svg}text"
+TEXT, GROUP = "{http://www.w3.org/2000/svg}text", "{http://www.w3.org/2000/svg}g"
 
 
 def test_no_schematic_is_left_over():
@@ -25,11 +25,14 @@ def test_the_committed_file_is_what_is_drawn(name):
 def test_words_are_large_and_inside(name):
     """At half width, 20 units are 10 pixels; a letter is about 0.55 of its size wide."""
     drawing = ElementTree.fromstring(SCHEMATICS[name]())
-    words = list(drawing.iter(TEXT))
-    assert words and float(drawing.get("height")) <= HEIGHT
+    words, height = list(drawing.iter(TEXT)), float(drawing.get("height"))
+    upright = [g for g in drawing.iter(GROUP) if g.get("transform", "").startswith("rotate(-90")]
+    turned = {word for group in upright for word in group.iter(TEXT)}
+    assert words and height <= HEIGHT
     for word in words:
         size, x, y = (float(word.get(key)) for key in ("font-size", "x", "y"))
         half = 0.55 * size * len(word.text) * (0.5 if word.get("text-anchor") == "middle" else 1)
-        left = x - half if word.get("text-anchor") == "middle" else x
-        assert size >= 20 and 0 <= y <= float(drawing.get("height")), word.text
-        assert left >= -30 and x + half <= WIDTH, word.text
+        middle, end = (y, height) if word in turned else (x, WIDTH)
+        start = middle - half if word.get("text-anchor") == "middle" else middle
+        assert size >= 20 and 0 <= y <= height, word.text
+        assert start >= -30 and middle + half <= end, word.text

@@ -100,9 +100,9 @@ def noisy_data() -> str:
         y = 46 + 66 * number
         marks += [box(254, y, 292, 58, PALE), *lines(400, y + 24, "|".join(text)), arrow(196, 172, 246, y + 29)]
         marks.append(arrow(554, y + 29, 606, 172))
-    marks += [words(702, 30, "test images"), words(702, 72, "removed:", 22, GOOD)]
-    marks += [words(702, 98, "planted image leaves", 20, GOOD), *heat(656, 116), words(702, 232, "score, map", 20)]
-    marks += [words(702, 276, "overlap:", 22, DEFECTIVE), words(702, 302, "planted image stays", 20, DEFECTIVE)]
+    marks += [words(702, 30, "test images"), words(692, 72, "removed:", 22, GOOD)]
+    marks += [words(688, 98, "planted image leaves", 20, GOOD), *heat(656, 116), words(702, 232, "score, map", 20)]
+    marks += [words(692, 276, "overlap:", 22, DEFECTIVE), words(692, 302, "planted image stays", 20, DEFECTIVE)]
     return frame(marks, 346)
 
 
