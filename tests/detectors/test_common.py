@@ -44,7 +44,7 @@ SMALL = {
     },
     "fastflow": {"resize": 96, "steps": 30, "batch": 4, "couplings": 4},
     "cflow": {"resize": 96, "steps": 30, "batch": 4, "couplings": 4},
-    "supersimplenet": {"resize": 96, "steps": 60, "batch": 8, "width": 16},
+    "supersimplenet": {"resize": 96, "steps": 120, "batch": 8, "width": 32, "learning_rate": 3e-3},
     "anomalydino": {"resize": 96, "rotate": False, "mask": "never"},
     "subspacead": {"resize": 96, "rotate": False},
     "musc": {"resize": 96},

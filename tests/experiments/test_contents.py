@@ -193,4 +193,4 @@ def test_committed_rows_name_the_content_of_their_data():
             data = tuple(row["protocol"][name] for name in ("dataset", "category", "data_digest"))
             known.setdefault(data, set()).add(row["protocol"].get("content_digest") or row.get("content_digest"))
     assert not [data[:2] for data, contents in known.items() if None in contents]
-    assert len(known) == 14 and all(len(contents) == 1 for contents in known.values())
+    assert len(known) == 15 and all(len(contents) == 1 for contents in known.values())
