@@ -4,6 +4,8 @@
 
 FOLDER: the folders of MVTec AD and of Magnetic Tile Defects. Their good images become EfficientNet-Lite0 patches, 256
 pixels cropped to 224. The whole sets are also subsampled, by `adlib` alone: the plain version takes many minutes there.
+Neighbours are also sought in coresets of 10% (tiles: 1%, too), image by image, for every eighth test image: by `nearest`
+and by `BankIndex`, which excludes blocks of the bank. --weights FILE adds ResNet-18 (layers 2 and 3) on `bottle`.
 Without --bottle the features are generated: clusters with a decaying spectrum. Further cases are Gaussian noise, points
 that each occur 20 times, and neighbours in noise.
 Plain greedy: one product of all points with the newest centre per pick, in float32. Plain neighbours: float32 products
@@ -22,7 +24,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from adlib.bank import covering_radius, greedy_coreset, nearest
+from adlib.bank import BankIndex, covering_radius, greedy_coreset, nearest
 from adlib.data import load_dataset
 from adlib.features.backbones import load_backbone
 from adlib.features.extract import FeatureSpec, extract
@@ -42,9 +44,15 @@ def generated_features(n: int, dims: int, seed: int = 0) -> Tensor:
 def real_features(folder: str, category: str, pooling: str = "mean") -> Tensor:
     """Patches of all good training images of a category."""
     good = [s.path for s in load_dataset(folder, category).few_shot(None)]
-    spec = FeatureSpec(("blocks2", "blocks4"), Preprocess(256, crop=224))
-    features = extract(load_backbone("efficientnet_lite0"), good, spec, show_progress=True, label=category)
-    return torch.cat([patch_vectors(image.maps, 3, pooling)[0] for image in features])
+    return torch.cat(patches(good, category, pooling))
+
+
+def patches(paths: list[Path], label: str, pooling: str = "mean", weights: str | None = None) -> list[Tensor]:
+    """Patches (784, D) of each image, by EfficientNet-Lite0, or by ResNet-18 where its weights are given."""
+    layers, name = (("layer2", "layer3"), "resnet18") if weights else (("blocks2", "blocks4"), "efficientnet_lite0")
+    spec = FeatureSpec(layers, Preprocess(256, crop=224))
+    features = extract(load_backbone(name, weights), paths, spec, show_progress=True, label=label)
+    return [patch_vectors(image.maps, 3, pooling)[0] for image in features]
 
 
 def plain_greedy(points: Tensor, size: int, first: int) -> Tensor:
@@ -113,16 +121,40 @@ def subsample_whole(case: str, points: Tensor, fraction: float, rounds: int) -> 
     show(f"{case}: {size} of {len(points)} x {points.shape[1]}", seconds, {})
 
 
-def compare_neighbours(queries: Tensor, bank: Tensor, rounds: int) -> None:
-    ways: dict[str, Way] = {"plain": lambda: plain_nearest(queries, bank), "adlib": lambda: nearest(queries, bank)}
+def compare_neighbours(case: str, images: list[Tensor], bank: Tensor, rounds: int) -> None:
+    """images: the patches of one image each, which are searched one after the other."""
+    begin = time.perf_counter()
+    prepared = BankIndex(bank)
+    made = time.perf_counter() - begin
+    ways: dict[str, Way] = {
+        "plain": lambda: torch.cat([plain_nearest(image, bank) for image in images]),
+        "adlib": lambda: [nearest(image, bank) for image in images],
+        "adlib, index": lambda: [prepared.nearest(image) for image in images],
+    }
     faiss = installed("faiss")
     if faiss is not None:
-        index = faiss.IndexFlatL2(bank.shape[1])
-        index.add(bank.numpy())
-        ways["faiss"] = lambda: index.search(queries.numpy(), 1)
+        flat = faiss.IndexFlatL2(bank.shape[1])
+        flat.add(bank.numpy())
+        ways["faiss"] = lambda: [flat.search(image.numpy(), 1) for image in images]
     seconds, results = fastest(ways, rounds)
-    apart = float((results["adlib"][0][:, 0] - results["plain"]).abs().max())
-    show(f"{len(queries)} in {len(bank)} x {bank.shape[1]}", seconds, {"adlib": f"largest difference {apart:.1e}"})
+    distances, rows = (torch.cat(parts)[:, 0] for parts in zip(*results["adlib"], strict=True))
+    again = (torch.cat(parts)[:, 0] for parts in zip(*results["adlib, index"], strict=True))
+    if not all(torch.equal(one, other) for one, other in zip((distances, rows), again, strict=True)):
+        raise AssertionError("The index gives other neighbours than `nearest`.")
+    notes = {"adlib": f"largest difference {float((distances - results['plain']).abs().max()):.1e}"}
+    notes["adlib, index"] = f"made in {made:.2f} s, " + ("blocks" if prepared.blocks else "no blocks")
+    show(f"{case}: {len(rows)} in {len(bank)} x {bank.shape[1]}", seconds, notes)
+
+
+def compare_real_neighbours(
+    folder: str, category: str, weights: str | None, fractions: list[float], rounds: int
+) -> None:
+    dataset = load_dataset(folder, category)
+    points = torch.cat(patches([s.path for s in dataset.few_shot(None)], category, weights=weights))
+    images = patches([s.path for s in dataset.test()][::8], category, weights=weights)
+    for fraction in fractions:
+        bank = points[greedy_coreset(points, int(fraction * len(points)), show_progress=False)]
+        compare_neighbours(f"{category}, {'ResNet-18' if weights else 'EfficientNet-Lite0'}", images, bank, rounds)
 
 
 def peak_memory() -> int:
@@ -162,6 +194,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bottle", help="folder of MVTec AD with its category bottle")
     parser.add_argument("--mtd", help="folder of Magnetic Tile Defects")
+    parser.add_argument("--weights", help="file of ResNet-18's weights")
     parser.add_argument("--points", type=int, default=40_000, help="use at most this many points, chosen at random")
     parser.add_argument("--size", type=int, default=2_000, help="number of centres")
     parser.add_argument("--rounds", type=int, default=3, help="rounds to take the fastest of")
@@ -184,9 +217,13 @@ def main() -> None:
         compare_coresets("few centres", points, 50, options.rounds)
     if options.only in (None, "neighbours"):
         generator = torch.Generator().manual_seed(0)
-        compare_neighbours(
-            torch.randn(1024, 384, generator=generator), torch.randn(131_072, 384, generator=generator), options.rounds
-        )
+        queries = torch.randn(1024, 384, generator=generator)
+        compare_neighbours("noise", [queries], torch.randn(131_072, 384, generator=generator), options.rounds)
+        if options.bottle:
+            for weights in {None, options.weights}:
+                compare_real_neighbours(options.bottle, "bottle", weights, [0.1], options.rounds)
+        if options.mtd:
+            compare_real_neighbours(options.mtd, "mtd", None, [0.01, 0.1], options.rounds)
     if options.only in (None, "whole"):
         if bottle is not None:
             subsample_whole("bottle", bottle, 0.1, options.rounds)

@@ -11,11 +11,13 @@ from adlib.bank.coreset import (
     random_coreset,
 )
 from adlib.bank.grouped import GroupedBank
+from adlib.bank.index import BankIndex
 from adlib.bank.memory import PatchBank, memory_budget
 from adlib.bank.neighbours import nearest
 from adlib.bank.outliers import local_outlier_factors
 
 __all__ = [
+    "BankIndex",
     "Committee",
     "GroupedBank",
     "PatchBank",

@@ -47,7 +47,7 @@ def nearest(
     if torch.onnx.is_in_onnx_export():  # the search below branches on values, which a graph cannot
         return nearest_by_product(queries, bank, k)
     queries, bank = checked(queries, bank)
-    k = _checked_count(k, len(bank))
+    k = checked_count(k, len(bank))
     distances = queries.new_empty(len(queries), k)
     indices = torch.empty(len(queries), k, dtype=torch.int64, device=queries.device)
     step = max(1, min(QUERIES, byte_budget // (PRODUCT_BYTES * _chunk(bank))))
@@ -60,7 +60,7 @@ def nearest(
                 middle = (part.start + part.stop) // 2
                 waiting += [slice(middle, part.stop), slice(part.start, middle)]
                 continue
-            distances[part], indices[part] = _decide(queries[part], bank, k, *candidates)
+            distances[part], indices[part] = decide(queries[part], bank, k, *candidates)
             bar.update(part.stop - part.start)
     return distances, indices
 
@@ -86,60 +86,41 @@ def nearest_by_product(queries: Tensor, bank: Tensor, k: int = 1) -> tuple[Tenso
 
 def _candidates(queries: Tensor, bank: Tensor, k: int, byte_budget: int) -> tuple[Tensor, Tensor] | None:
     """Pairs (query, bank row) that include the k nearest of every query; None where they exceed the budget."""
-    search = _Search(queries, bank, k)
-    for start in range(0, len(bank), search.chunk):
-        search.through(start)
-        if search.count * CANDIDATE_BYTES > byte_budget and len(queries) > 1:
+    products, found = _Products(queries, bank), Candidates(bank, len(queries), k)
+    for start in range(0, len(bank), products.chunk):
+        found.add(*products.of(start))
+        if found.count * CANDIDATE_BYTES > byte_budget and len(queries) > 1:
             return None
-    return search.candidates()
+    return found.pairs()
 
 
-class _Search:
-    """Candidates of M queries in the chunks of a bank (N, D) that were searched so far."""
+class _Products:
+    """v of M queries and the chunks of a bank (N, D)."""
 
-    def __init__(self, queries: Tensor, bank: Tensor, k: int) -> None:
-        self.bank, self.k, self.chunk = bank, k, _chunk(bank)
+    def __init__(self, queries: Tensor, bank: Tensor) -> None:
+        self.bank, self.chunk = bank, _chunk(bank)
         # Any offset is exact; the mean of some rows is cheap.
         self.offset = bank[:: max(1, len(bank) // self.chunk)].mean(0)
         self.queries = queries - self.offset
+        self.everyone = torch.arange(len(queries), device=bank.device)
         self.lengths = self.queries.square().sum(1).sqrt_()
         self.share = product_error(bank)
-        self.limit = bank.new_full((len(queries), k), torch.inf)
-        self.pairs: list[tuple[Tensor, Tensor, Tensor]] = []  # query, bank row, lower bound
-        self.count = 0
         # Allocated once: new memory for every product would cost more than the search.
         self.products = bank.new_empty(len(queries) * self.chunk)
         self.centred = bank.new_empty(self.chunk, bank.shape[1])
 
-    def through(self, start: int) -> None:
-        """Search the chunk of the bank that starts at row `start`."""
-        values, error = self._products(start)
-        smallest = values.amin(1)
-        self._require_finite(smallest + error, start)
-        # Most queries have no candidate in a chunk; only the others are searched.
-        query = (smallest - error <= self.limit[:, -1]).nonzero().squeeze(1)
-        if len(query) < len(self.queries):
-            values, error, smallest = values[query], error[query], smallest[query]
-        self._lower_limits(query, values, smallest, error)
-        lower = values.sub_(error[:, None])
-        row, column = (lower <= self.limit[query, -1:]).nonzero().unbind(1)
-        self.pairs.append((query[row], column + start, lower[row, column]))
-        self.count += len(row)
-
-    def candidates(self) -> tuple[Tensor, Tensor]:
-        """Queries and bank rows, (pairs,) int64 each, within the last limits."""
-        query, column, lower = (torch.cat(parts) for parts in zip(*self.pairs, strict=True))
-        keep = lower <= self.limit[query, -1]
-        return query[keep], column[keep]
-
-    def _products(self, start: int) -> tuple[Tensor, Tensor]:
-        """v (M, n) of all queries and the n rows of a chunk, in the workspace, and their error (M,)."""
+    def of(self, start: int) -> tuple[Tensor, ...]:
+        """All queries and the n rows of the chunk that starts at row `start`: arguments of `Candidates.add`."""
         rows = self.bank[start : start + self.chunk]
         rows = torch.sub(rows, self.offset, out=self.centred[: len(rows)])
         half = torch.linalg.vecdot(rows, rows).div_(2)
         values = self.products[: len(self.queries) * len(rows)].view(len(self.queries), len(rows))
         torch.addmm(half, self.queries, rows.T, alpha=-1, out=values)
-        return values, (self.lengths + (2 * half.amax()).sqrt_()).square_().mul_(self.share)
+        error = (self.lengths + (2 * half.amax()).sqrt_()).square_().mul_(self.share)
+        smallest = values.amin(1)
+        self._require_finite(smallest + error, start)
+        numbers = torch.arange(start, start + len(rows), device=rows.device)
+        return self.everyone, values, smallest, error, numbers
 
     def _require_finite(self, upper: Tensor, start: int) -> None:
         if not bool(upper.isfinite().all()):
@@ -147,6 +128,46 @@ class _Search:
             raise InputError(
                 f"Rows {start} to {last} of the bank hold NaN, infinity or values too large to square; leave them out."
             )
+
+
+class Candidates:
+    """Candidates of M queries for their k nearest rows, among the rows that were compared so far.
+
+    bank: (N, D), for dtype and device.
+    limit: (M, k), see the module's docstring.
+    count: pairs kept so far.
+    """
+
+    def __init__(self, bank: Tensor, queries: int, k: int) -> None:
+        self.k = k
+        self.limit = bank.new_full((queries, k), torch.inf)
+        self.kept: list[tuple[Tensor, Tensor, Tensor]] = []  # query, bank row, lower bound
+        self.count = 0
+
+    def add(self, query: Tensor, values: Tensor, smallest: Tensor, error: Tensor, rows: Tensor) -> None:
+        """Compare some queries with some rows, none of these pairs twice.
+
+        query: (m,) int64, ascending.
+        values: (m, n) v, overwritten.
+        smallest: (m,) the least v of each query.
+        error: (m,).
+        rows: (n,) int64 of the bank.
+        """
+        # Most queries have no candidate in a chunk; only the others are searched.
+        near = (smallest - error <= self.limit[query, -1]).nonzero().squeeze(1)
+        if len(near) < len(query):
+            query, values, smallest, error = query[near], values[near], smallest[near], error[near]
+        self._lower_limits(query, values, smallest, error)
+        lower = values.sub_(error[:, None])
+        row, column = (lower <= self.limit[query, -1:]).nonzero().unbind(1)
+        self.kept.append((query[row], rows[column], lower[row, column]))
+        self.count += len(row)
+
+    def pairs(self) -> tuple[Tensor, Tensor]:
+        """Queries and bank rows, (pairs,) int64 each, within the last limits."""
+        query, row, lower = (torch.cat(parts) for parts in zip(*self.kept, strict=True))
+        keep = lower <= self.limit[query, -1]
+        return query[keep], row[keep]
 
     def _lower_limits(self, query: Tensor, values: Tensor, smallest: Tensor, error: Tensor) -> None:
         """Update the limits of some queries (m,) with their v (m, n); smallest, error: (m,)."""
@@ -161,7 +182,7 @@ def _chunk(bank: Tensor) -> int:
     return min(CHUNK if bank.device.type == "cpu" else GPU_CHUNK, len(bank))
 
 
-def _decide(queries: Tensor, bank: Tensor, k: int, query: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+def decide(queries: Tensor, bank: Tensor, k: int, query: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
     """The k nearest of each query among its candidates: distances (M, k) and indices (M, k)."""
     order = (query * len(bank) + column).argsort()
     query, column = query[order], column[order]
@@ -173,7 +194,7 @@ def _decide(queries: Tensor, bank: Tensor, k: int, query: Tensor, column: Tensor
     return squared[best].sqrt_().to(queries.dtype), column[best]
 
 
-def _checked_count(k: int, most: int) -> int:
+def checked_count(k: int, most: int) -> int:
     try:
         count = operator.index(k)
     except TypeError:

@@ -14,19 +14,20 @@ coreset_method     "greedy"               "approximate"                      ran
 =================  =====================  =================================  ==================================
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from adlib.bank.coreset import approximate_greedy_coreset, coreset_size, greedy_coreset, random_coreset
+from adlib.bank.index import BankIndex
 from adlib.bank.memory import PatchBank
-from adlib.bank.neighbours import nearest
-from adlib.detectors.base import Detector
+from adlib.detectors.base import Detector, Predictions
 from adlib.detectors.scores import reweighted, top_share_mean
 from adlib.errors import InputError, check_choice
+from adlib.features.cache import TensorCache
 from adlib.features.extract import ImageFeatures
 from adlib.features.patches import grid_size, patch_vectors
 
@@ -66,6 +67,7 @@ class PatchCore(Detector):
     family: ClassVar[str] = "memory bank"
     chapter: ClassVar[str] = "06"
     unit: ClassVar[str] = "distance between features (squared, where distance is)"
+    _index_of: ClassVar[BankIndex | None] = None  # made from `bank_` on first use
 
     crop: int | None = None
     neighbourhood: int = 3
@@ -86,6 +88,14 @@ class PatchCore(Detector):
         patches = bank.vectors()
         self.bank_ = patches[self._chosen(patches, self._bank_size(len(patches)), show_progress)]
 
+    def predict(
+        self, images: Sequence[Any], cache: TensorCache | None = None, show_progress: bool = False
+    ) -> Predictions:
+        """See `Detector.predict`."""
+        self._require_fit()
+        self._index()  # made once, here, rather than by two threads at a time
+        return super().predict(images, cache, show_progress)
+
     def _score(self, features: ImageFeatures) -> tuple[Tensor, Tensor]:
         vectors = self._vectors(features)
         distances, entries = self._search(vectors, min(self.neighbours, len(self.bank_)))
@@ -100,7 +110,12 @@ class PatchCore(Detector):
 
     def _search(self, vectors: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """Euclidean distances (P, k) of vectors to their nearest bank entries, ascending, and the indices (P, k)."""
-        return nearest(vectors, self.bank_, k)
+        return self._index().nearest(vectors, k)
+
+    def _index(self) -> BankIndex:
+        if self._index_of is None or self._index_of.bank is not self.bank_:
+            self._index_of = BankIndex(self.bank_)
+        return self._index_of
 
     def _scaled(self, distances: Tensor, entries: Tensor) -> Tensor:
         """What a patch's score is the mean of, (P, k), from Euclidean distances to bank entries."""
@@ -125,7 +140,7 @@ class PatchCore(Detector):
     def _reweight(self, score: Tensor, vectors: Tensor, distances: Tensor, entries: Tensor) -> Tensor:
         farthest = distances.argmax()
         entry = self.bank_[entries[farthest]]
-        _, around = nearest(entry[None], self.bank_, k=min(self.reweight, len(self.bank_)))
+        _, around = self._index().nearest(entry[None], min(self.reweight, len(self.bank_)))
         to_neighbours = torch.linalg.vector_norm(self.bank_[around[0]] - vectors[farthest], dim=1)
         return reweighted(score, distances[farthest], to_neighbours)
 
