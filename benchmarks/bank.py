@@ -4,7 +4,7 @@
 
 FOLDER: the folders of MVTec AD and of Magnetic Tile Defects. Their good images become EfficientNet-Lite0 patches, 256
 pixels cropped to 224. The whole sets are also subsampled, by `adlib` alone: the plain version takes many minutes there.
-Neighbours are also sought in coresets of 10% (tiles: 1%, too), image by image, for every eighth test image: by `nearest`
+Neighbours are also sought in coresets of 10% (tiles: also 1%), one test image in eight after the other, by `nearest`
 and by `BankIndex`, which excludes blocks of the bank. --weights FILE adds ResNet-18 (layers 2 and 3) on `bottle`.
 Without --bottle the features are generated: clusters with a decaying spectrum. Further cases are Gaussian noise, points
 that each occur 20 times, and neighbours in noise.
@@ -151,7 +151,7 @@ def compare_real_neighbours(
 ) -> None:
     dataset = load_dataset(folder, category)
     points = torch.cat(patches([s.path for s in dataset.few_shot(None)], category, weights=weights))
-    images = patches([s.path for s in dataset.test()][::8], category, weights=weights)
+    images = patches([s.path for s in dataset.test][::8], category, weights=weights)
     for fraction in fractions:
         bank = points[greedy_coreset(points, int(fraction * len(points)), show_progress=False)]
         compare_neighbours(f"{category}, {'ResNet-18' if weights else 'EfficientNet-Lite0'}", images, bank, rounds)
