@@ -102,7 +102,7 @@ class CutPaste(TrainedDetector):
         """Learn the network, then two normals of its features of all good images, see `Gaussian`.
 
         `mean_` (D,) and `whitening_` (D, D) of pooled features, with Ledoit and Wolf's `shrinkage_`; `patch_mean_` and
-        `patch_whitening_` of positions. float64.
+        `patch_whitening_` of positions. Computed as float64, kept as float32, as a cache keeps them.
         """
         kept: list[ImageFeatures] = []
         super()._learn((kept.append(item) or item for item in features), views, show_progress)
@@ -112,15 +112,16 @@ class CutPaste(TrainedDetector):
                 maps = self._maps(item)
                 vectors.append(whole_image_vector(maps))
                 moments.add(patch_vectors(maps, neighbourhood=1)[0].double())
-            self.mean_, self.whitening_, self.shrinkage_ = fit_normal(torch.stack(vectors))
-            self.patch_mean_, covariance = moments.finish()
-            self.patch_whitening_ = whitening(covariance)
+            mean, inverse, self.shrinkage_ = fit_normal(torch.stack(vectors))
+            patch_mean, covariance = moments.finish()
+        self.mean_, self.whitening_ = mean.float(), inverse.float()
+        self.patch_mean_, self.patch_whitening_ = patch_mean.float(), whitening(covariance).float()
 
     def _score(self, features: ImageFeatures) -> tuple[Tensor, Tensor]:
         maps = self._maps(features)
-        score = torch.linalg.vector_norm(self.whitening_ @ (whole_image_vector(maps).double() - self.mean_))
+        score = torch.linalg.vector_norm(self.whitening_ @ (whole_image_vector(maps) - self.mean_))
         patches, grid = patch_vectors(maps, neighbourhood=1)
-        distances = (patches.double() - self.patch_mean_) @ self.patch_whitening_.T
+        distances = (patches - self.patch_mean_) @ self.patch_whitening_.T
         return score, torch.linalg.vector_norm(distances, dim=1).reshape(grid)
 
     def _maps(self, features: ImageFeatures) -> Maps:
