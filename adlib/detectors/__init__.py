@@ -5,6 +5,7 @@ from adlib.detectors.autoencoder import Autoencoder
 from adlib.detectors.base import Detector, Predictions
 from adlib.detectors.btf import BTF, CloudPredictions
 from adlib.detectors.cflow import CFLOW
+from adlib.detectors.cutpaste import CutPaste
 from adlib.detectors.deep_svdd import DeepSVDD
 from adlib.detectors.devnet import DevNet
 from adlib.detectors.draem import DRAEM
@@ -41,6 +42,7 @@ __all__ = [
     "CFLOW",
     "CLOUD_DETECTORS",
     "CloudPredictions",
+    "CutPaste",
     "DETECTORS",
     "DRAEM",
     "DeepSVDD",

@@ -12,6 +12,7 @@ from adlib.detectors.autoencoder import Autoencoder
 from adlib.detectors.base import Detector, read_model
 from adlib.detectors.btf import BTF
 from adlib.detectors.cflow import CFLOW
+from adlib.detectors.cutpaste import CutPaste
 from adlib.detectors.deep_svdd import DeepSVDD
 from adlib.detectors.devnet import DevNet
 from adlib.detectors.draem import DRAEM
@@ -49,6 +50,7 @@ DETECTORS: dict[str, type[Detector]] = {
         Gaussian,
         DeepSVDD,
         PatchSVDD,
+        CutPaste,
         STFPM,
         ReverseDistillation,
         FastFlow,

@@ -18,6 +18,7 @@ from skimage import data
 from torch import Tensor
 
 from adlib.errors import check_choice
+from adlib.synthesis.chance import between
 from adlib.synthesis.perlin import perlin_masks, random_noise
 
 MIXED = {"both": ("good", "photographs"), "all": ("good", "photographs", "drawn")}
@@ -114,13 +115,9 @@ def _cut(texture: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(piece[None], size=size, mode="bilinear", antialias=True)[0]
 
 
-def _between(low: float, high: float) -> float:
-    return low + (high - low) * float(torch.rand(()))
-
-
 def _factor(most: float) -> float:
     """1 / most to most, as likely below 1 as above."""
-    return math.exp(_between(-1, 1) * math.log(most))
+    return math.exp(between(-1, 1) * math.log(most))
 
 
 def _tint(piece: Tensor) -> Tensor:
@@ -132,7 +129,7 @@ def _swap_channels(piece: Tensor) -> Tensor:
 
 
 def _brighten(piece: Tensor) -> Tensor:
-    return piece + _between(-0.4, 0.4)
+    return piece + between(-0.4, 0.4)
 
 
 def _contrast(piece: Tensor) -> Tensor:
@@ -145,7 +142,7 @@ def _bend(piece: Tensor) -> Tensor:
 
 
 def _solarise(piece: Tensor) -> Tensor:
-    above = _between(0.1, 0.6)
+    above = between(0.1, 0.6)
     return torch.where(piece > above, 1 - piece, piece)
 
 

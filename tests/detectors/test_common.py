@@ -20,6 +20,7 @@ SMALL = {
     "spade": {"resize": 128},
     "deep_svdd": {"resize": 96, "steps": 40, "batch": 4},
     "patch_svdd": {"resize": 128, "steps": 40, "batch": 2, "dims": 32},
+    "cutpaste": {"resize": 96, "steps": 12, "batch": 4, "frozen": 5},
     "stfpm": {"resize": 64, "steps": 16, "batch": 4},
     "reverse_distillation": {"resize": 64, "steps": 24, "batch": 4, "width": 16},
     "autoencoder": {

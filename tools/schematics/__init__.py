@@ -21,6 +21,7 @@ SCHEMATICS: dict[str, Callable[[], str]] = {
     "06_memory_bank": methods.memory_bank,
     "07_reconstruction": methods.reconstruction,
     "08_anomaly_synthesis": methods.anomaly_synthesis,
+    "08_cutpaste": methods.cutpaste,
     "09_supervised": settings.supervised,
     "10_few_shot": settings.few_shot,
     "11_zero_shot": settings.zero_shot,

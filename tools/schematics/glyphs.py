@@ -164,6 +164,16 @@ def pasted(x: float, y: float) -> list[Mark]:
     return [*part(x, y), path(BLOB.format(x + 50, y + 18), DEFECTIVE, "#F6CDB0", 3), *stripes]
 
 
+def moved(x: float, y: float, scar: bool = False) -> list[Mark]:
+    """A good part with a rectangle of itself pasted elsewhere: a large patch, or a thin and turned scar."""
+    if scar:
+        return [
+            *part(x, y),
+            f'<g transform="rotate(35 {x + 62:g} {y + 34:g})">{box(x + 59, y + 22, 6, 24, "#F6CDB0", DEFECTIVE)}</g>',
+        ]
+    return [*part(x, y), box(x + 44, y + 14, 40, 26, "#F6CDB0", DEFECTIVE)]
+
+
 def minus(x: float, y: float) -> Mark:
     """The sign of a difference."""
     return path(f"M{x - 11:g} {y:g} h22", width=4)

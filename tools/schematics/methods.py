@@ -12,6 +12,7 @@ from tools.schematics.glyphs import (
     hourglass,
     minus,
     mirrored,
+    moved,
     network,
     part,
     pasted,
@@ -20,7 +21,7 @@ from tools.schematics.glyphs import (
     unet,
 )
 from tools.schematics.layouts import COLUMNS, across, beside, two_rows
-from tools.schematics.marks import Mark, arrow, dot, frame, lines, path, words
+from tools.schematics.marks import PALE, Mark, arrow, box, dot, frame, lines, path, words
 
 PLAIN_ROW = ("image", "network,|frozen", "one vector|a patch")
 
@@ -133,6 +134,25 @@ def anomaly_synthesis() -> str:
     for x, text in (*texts, (second, "network 2:|segment"), (result, "map")):
         marks += lines(x + centre, y + SIZE + 28, text)
     marks.append(words(450, 340, "trained until: repaired = good, map = mask", 22, FAINT))
+    return frame(marks, 380)
+
+
+def cutpaste() -> str:
+    """CutPaste: classify good, patch and scar; then forget the classes and fit a Gaussian to good features."""
+    source, net, vector, result = 60, 262, 404, 640
+    above, y, below, centre = 4, 128, 252, SIZE / 2
+    marks = [*part(source, above), *moved(source, y), *moved(source, below, scar=True), *network(net, y, "#CFE3F1")]
+    for top, name, end in ((above, "good", 20), (y, "patch", centre), (below, "scar", 72)):
+        marks += [words(source + centre, top + SIZE + 23, name)]
+        marks.append(arrow(source + SIZE + 6, top + centre, net - 8, y + end))
+    marks += lines(net + centre, y + SIZE + 28, "network,|trained")
+    marks += [box(vector + 30, y, 26, SIZE, "#9CC3DF", GOOD), *lines(vector + 44, y + SIZE + 28, "one vector|an image")]
+    marks.append(arrow(net + SIZE + 8, y + centre, vector + 24, y + centre))
+    marks += [box(result - 30, 20, 150, 64, PALE), *lines(result + 45, 46, "good, patch|or scar?")]
+    marks += [arrow(vector + 62, y + 30, result - 38, 62), *ellipses(result, 214)]
+    marks.append(arrow(vector + 62, y + 62, result - 14, 250))
+    marks += lines(result + 46, 326, "Gaussian of good|images: the score")
+    marks += [words(530, 60, "1 learn", 22, FAINT), words(562, 272, "2 judge", 22, FAINT)]
     return frame(marks, 380)
 
 
