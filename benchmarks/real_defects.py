@@ -14,9 +14,10 @@ of the images with defects; the marked ones come, by the column `defects`, from
     generated         magnetic tiles: crops that a small VAE made up from the real ones, for their masks, blended
 
 and `patchcore`, a bank of 1% of the good patches, is next to them. The image score is the mean of the highest 1% of
-patch scores for all. The seed chooses ten defects (of tiles fifty) for learning, which are in no test of that seed, and
-makes the places and weights. The test set has at most 60 good images and 100 other defects. One row per set, seed,
-number of real defects and arm; a set and seed whose rows are stored are skipped. Without a folder the table is printed.
+patch scores for all; AUPRO is that of maps and masks of 64 x 64 pixels. The seed chooses ten defects (of tiles fifty)
+for learning, which are in no test of that seed, and makes the places and weights. The test set has at most 60 good
+images and 100 other defects. One row per set, seed, number of real defects and arm; a set and seed whose rows are
+stored are skipped. Without a folder the table is printed.
 """
 
 import argparse
@@ -39,7 +40,7 @@ from adlib.data.toy import make_toy
 from adlib.detectors import PatchCore
 from adlib.detectors.scores import top_share_mean
 from adlib.evaluation import image_metrics, pixel_metrics
-from adlib.features.patches import Frame, patch_vectors
+from adlib.features.patches import patch_vectors
 from adlib.files import atomic_write
 from adlib.networks.crop_vae import as_input, train_crop_vae
 from adlib.progress import progress
@@ -51,7 +52,9 @@ IN_FRONT = ("bottle", "tire")  # sets whose part does not fill the image
 GOOD, PASTED, TEST_GOOD, TEST_DEFECTIVE = 100, 60, 60, 100
 REAL, OF_TILES = (1, 5, 10), (1, 5, 10, 50)
 GENERATED_FROM = (5, 10, 50)
+GENERATOR_STEPS = 400
 STEPS, SIDE_BATCH, HIDDEN, RATE, TOP = 200, 512, 32, 3e-3, 0.01
+MAP_SIDE = 64  # pixels of the maps and masks of AUPRO
 KEYS = ["set", "seed", "real", "defects"]
 
 
@@ -166,16 +169,16 @@ def _rows(study: Study, seed: int) -> Iterator[dict[str, Any]]:
     images, masks = [_pixels(s) for s in pool], [_mask(s) for s in pool]
     crops = [cut(image, mask, margin=8) for image, mask in zip(images, masks, strict=True)]
     test = torch.cat([study.of_test_good, study.features([_pixels(s) for s in tested])])
-    truth = [np.zeros(_size(s), bool) for s in study.test_good] + [read_mask(s.mask) for s in tested]
+    truth = [np.zeros((MAP_SIDE, MAP_SIDE), bool)] * len(study.test_good) + [_small(_mask(s)) for s in tested]
 
     def row(real: int, defects: str, scores: Tensor, fit_s: float | None = None) -> dict[str, Any]:
         labels = [0] * len(study.test_good) + [1] * len(tested)
         auroc = image_metrics(labels, top_share_mean(scores, TOP))["image_auroc"]
-        maps = [_map(grid.unflatten(0, study.grid), mask.shape) for grid, mask in zip(scores, truth, strict=True)]
+        maps = F.interpolate(scores.unflatten(1, (1, *study.grid)), size=(MAP_SIDE, MAP_SIDE), mode="bilinear")[:, 0]
         return {
             **dict(zip(KEYS, (study.name, seed, real, defects), strict=True)),
             "image_auroc": auroc,
-            "aupro": pixel_metrics(maps, truth)["aupro"],
+            "aupro": pixel_metrics(maps.numpy(), truth)["aupro"],
             "good": len(study.test_good),
             "defective": len(tested),
             "fit_s": fit_s,
@@ -198,7 +201,7 @@ def _rows(study: Study, seed: int) -> Iterator[dict[str, Any]]:
 
 def _generated(crops: Sequence[Crop], seed: int) -> list[Crop]:
     """As many crops as images to paste into, each made up for the mask of a real one, at its size."""
-    network = train_crop_vae([c.piece for c in crops], [c.mask for c in crops], seed=seed, show_progress=True)
+    network = train_crop_vae([c.piece for c in crops], [c.mask for c in crops], GENERATOR_STEPS, seed=seed)
     torch.manual_seed(seed)
     made = []
     for number in range(PASTED):
@@ -237,13 +240,9 @@ def _fitted(study: Study, seen: Seen, test: Tensor, seed: int) -> tuple[Tensor, 
         return head(test)[..., 0], round(time.process_time() - start, 1)
 
 
-def _size(sample: Sample) -> tuple[int, int]:
-    return read_image(sample.path).size[::-1]
-
-
-def _map(grid: Tensor, size: tuple[int, int]) -> np.ndarray:
-    frame = Frame(size, (256, 256), 0, 0, (256, 256), centred=False)
-    return frame.original_map(grid.numpy(), sigma=4.0, smooth_original=False)
+def _small(mask: Tensor) -> np.ndarray:
+    """(64, 64) bool, True where any of a pixel is defective."""
+    return F.adaptive_max_pool2d(mask.float(), MAP_SIDE)[0].bool().numpy()
 
 
 def _stored() -> pd.DataFrame:
