@@ -11,13 +11,14 @@ of the images with defects; the marked ones come, by the column `defects`, from
     plain             60 good images into which crops of those are copied, turned, mirrored and scaled
     blended           the same crops and places by Poisson blending
     blended + perlin  both of these
+    both              the real defects as they are, and blended copies of them
     generated         magnetic tiles: crops that a small VAE made up from the real ones, for their masks, blended
 
-and `patchcore`, a bank of 1% of the good patches, is next to them. The image score is the mean of the highest 1% of
-patch scores for all; AUPRO is that of maps and masks of 64 x 64 pixels. The seed chooses ten defects (of tiles fifty)
-for learning, which are in no test of that seed, and makes the places and weights. The test set has at most 60 good
-images and 100 other defects. One row per set, seed, number of real defects and arm; a set and seed whose rows are
-stored are skipped. Without a folder the table is printed.
+and `patchcore`, a bank of 1% of the good patches, is next to them. Every image with defects counts alike. The image
+score is the mean of the highest 1% of patch scores for all; AUPRO is that of maps and masks of 64 x 64 pixels. The seed
+chooses ten defects (of tiles fifty) for learning, which are in no test of that seed, and makes the places and weights.
+The test set has at most 60 good images and 100 other defects. One row per set, seed, number of real defects and arm;
+stored rows are skipped. Without a folder the table is printed.
 """
 
 import argparse
@@ -25,6 +26,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,8 @@ IN_FRONT = ("bottle", "tire")  # sets whose part does not fill the image
 GOOD, PASTED, TEST_GOOD, TEST_DEFECTIVE = 100, 60, 60, 100
 REAL, OF_TILES = (1, 5, 10), (1, 5, 10, 50)
 GENERATED_FROM = (5, 10, 50)
+ARMS = ("as they are", "plain", "blended", "blended + perlin", "both")
+PARTS = {"blended + perlin": ("blended", "perlin"), "both": ("as they are", "blended")}
 GENERATOR_STEPS = 400
 STEPS, SIDE_BATCH, HIDDEN, RATE, TOP = 200, 512, 32, 3e-3, 0.01
 MAP_SIDE = 64  # pixels of the maps and masks of AUPRO
@@ -134,12 +138,21 @@ def main() -> None:
     options = parser.parse_args()
     folders = {"bottle": options.mvtec, "mtd": options.mtd, "tire": options.tire}
     for name in options.sets if any(folders.values()) else ():
-        missing = [seed for seed in options.seeds if not _is_stored(name, seed)]
+        missing = [seed for seed in options.seeds if set(_keys(name)) - _done(name, seed)]
         if missing and (name == "toy" or folders[name]):
             study = Study(name, _dataset(name, folders.get(name)))
             for seed in missing:
-                _store(pd.DataFrame(_rows(study, seed)))
+                _store(pd.DataFrame(_rows(study, seed, _done(name, seed))))
     print(_stored().pivot_table("image_auroc", ["set", "defects"], "real", sort=False).round(3).to_string())
+
+
+def _keys(name: str) -> Iterator[tuple[int, str]]:
+    """Number of real defects and arm of each row of a set and seed."""
+    yield from ((0, "patchcore"), (0, "perlin"))
+    for real in OF_TILES if name == "mtd" else REAL:
+        yield from ((real, arm) for arm in ARMS)
+        if name == "mtd" and real in GENERATED_FROM:
+            yield real, "generated"
 
 
 def _dataset(name: str, folder: str | None) -> Dataset:
@@ -161,13 +174,14 @@ def _mask(sample: Sample) -> Tensor:
     return torch.from_numpy(read_mask(sample.mask))[None]
 
 
-def _rows(study: Study, seed: int) -> Iterator[dict[str, Any]]:
+def _rows(study: Study, seed: int, done: set[tuple[int, str]]) -> Iterator[dict[str, Any]]:
     order = np.random.default_rng(seed).permutation(len(study.defective))
     counts = OF_TILES if study.name == "mtd" else REAL
-    samples = [study.defective[i] for i in order]
-    pool, tested = samples[: max(counts)], samples[max(counts) :][:TEST_DEFECTIVE]
+    pool, tested = [], []
+    for sample in (study.defective[i] for i in order):  # one of the tiles has an empty mask: it can't be cut
+        (pool if len(pool) < max(counts) and _mask(sample).any() else tested).append(sample)
+    tested = tested[:TEST_DEFECTIVE]
     images, masks = [_pixels(s) for s in pool], [_mask(s) for s in pool]
-    crops = [cut(image, mask, margin=8) for image, mask in zip(images, masks, strict=True)]
     test = torch.cat([study.of_test_good, study.features([_pixels(s) for s in tested])])
     truth = [np.zeros((MAP_SIDE, MAP_SIDE), bool)] * len(study.test_good) + [_small(_mask(s)) for s in tested]
 
@@ -184,19 +198,27 @@ def _rows(study: Study, seed: int) -> Iterator[dict[str, Any]]:
             "fit_s": fit_s,
         }
 
-    yield row(0, "patchcore", nearest(test.flatten(0, 1), study.bank)[0][:, 0].reshape(test.shape[:2]))
-    perlin = study.perlin(seed)
-    yield row(0, "perlin", *_fitted(study, perlin, test, seed))
-    whole = study.seen(images, masks)
-    for real in counts:
-        arms = {"as they are": Seen(whole.patches[:real], whole.marked[:real])}
-        for blending, arm in (("plain", "plain"), ("poisson", "blended")):
-            arms[arm] = study.pasted(crops[:real], blending, seed)
-        arms["blended + perlin"] = arms["blended"] + perlin
-        if study.name == "mtd" and real in GENERATED_FROM:
-            arms["generated"] = study.pasted(_generated(crops[:real], seed), "poisson", seed)
-        for arm, seen in arms.items():
-            yield row(real, arm, *_fitted(study, seen, test, seed))
+    wanted = [key for key in _keys(study.name) if key not in done]
+    if (0, "patchcore") in wanted:
+        yield row(0, "patchcore", nearest(test.flatten(0, 1), study.bank)[0][:, 0].reshape(test.shape[:2]))
+    seen = cache(lambda real, arm: _seen(study, real, arm, seed, images, masks))
+    for real, arm in wanted:
+        if arm != "patchcore":
+            parts = [seen(real if part != "perlin" else 0, part) for part in PARTS.get(arm, (arm,))]
+            yield row(real, arm, *_fitted(study, sum(parts[1:], parts[0]), test, seed))
+
+
+def _seen(study: Study, real: int, arm: str, seed: int, images: Sequence[Tensor], masks: Sequence[Tensor]) -> Seen:
+    """What an arm learns from, of the first `real` defects."""
+    images, masks = images[:real], masks[:real]
+    if arm == "perlin":
+        return study.perlin(seed)
+    if arm == "as they are":
+        return study.seen(images, masks)
+    crops = [cut(image, mask, margin=8) for image, mask in zip(images, masks, strict=True)]
+    if arm == "generated":
+        crops = _generated(crops, seed)
+    return study.pasted(crops, "plain" if arm == "plain" else "poisson", seed)
 
 
 def _generated(crops: Sequence[Crop], seed: int) -> list[Crop]:
@@ -249,8 +271,11 @@ def _stored() -> pd.DataFrame:
     return pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame(columns=[*KEYS, "image_auroc"])
 
 
-def _is_stored(name: str, seed: int) -> bool:
-    return bool(_stored()[["set", "seed"]].eq([name, seed]).all(axis=1).any())
+def _done(name: str, seed: int) -> set[tuple[int, str]]:
+    """Keys of the stored rows of a set and seed."""
+    rows = _stored()
+    rows = rows[(rows["set"] == name) & (rows["seed"] == seed)]
+    return set(zip(rows["real"], rows["defects"], strict=True))
 
 
 def _store(rows: pd.DataFrame) -> None:

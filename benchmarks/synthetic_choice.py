@@ -130,7 +130,8 @@ def _rows(dataset: Dataset, name: str, seed: int, cache: TensorCache | None) -> 
     good, bad = ([s for s in dataset.test if s.label == label] for label in (0, 1))
     good = [good[i] for i in rng.permutation(len(good))[:TEST_GOOD]]
     bad = [bad[i] for i in rng.permutation(len(bad))[: TEST_DEFECTIVE + REAL]]
-    given, bad = (bad[:REAL], bad[REAL:]) if dataset.has_masks else ([], bad)
+    given = [s for s in bad if dataset.has_masks and _mask(s).any()][:REAL]
+    bad = [s for s in bad if s not in given][:TEST_DEFECTIVE]
     made = _made(held_out, given, seed, parts=name in IN_FRONT)
     images = {"real": (good, bad), **{kind: (held_out, copies) for kind, copies in made.items()}}
     asked = [*good, *bad, *held_out, *(copy for copies in made.values() for copy in copies)]
