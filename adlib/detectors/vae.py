@@ -7,7 +7,6 @@ Gaussians close to the standard normal. Detail below the noise is lost, and defe
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from adlib.detectors.autoencoder import Autoencoder
@@ -15,6 +14,7 @@ from adlib.detectors.pixels import apart
 from adlib.detectors.training import Maps
 from adlib.errors import InputError
 from adlib.features.pixels import PIXELS
+from adlib.networks.latent import divergence, sampled
 from adlib.networks.unet import Hourglass
 
 
@@ -46,7 +46,7 @@ class VAE(Autoencoder):
         pixels = maps[PIXELS]
         deepest, passed = network.encode(pixels)
         mean, log_variance = network.gaussians(deepest)
-        code = mean + torch.randn_like(mean) * (0.5 * log_variance).exp() if network.training else mean
+        code = sampled(mean, log_variance) if network.training else mean
         nats = divergence(mean, log_variance).sum() / pixels.numel()
         return apart(pixels, network.decode(code, passed), self.loss).mean() + self.kl_weight * nats
 
@@ -61,8 +61,3 @@ class NoisyHourglass(Hourglass):
     def gaussians(self, deepest: Tensor) -> tuple[Tensor, Tensor]:
         """Means and logarithms of the variances, each of the code's shape."""
         return self.squeeze(deepest), self.spread(deepest).clamp(-10, 10)  # keeps exp() in range
-
-
-def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of N(mean, variance) from N(0, 1) in nats, for each value; 0 where they are equal."""
-    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from adlib.detectors.vae import VAE, divergence
+from adlib.detectors.vae import VAE
+from adlib.networks.latent import divergence
 from helpers.small_nuts import GOOD, SMALL, pixels_of
 
 

@@ -31,6 +31,7 @@ SCHEMATICS: dict[str, Callable[[], str]] = {
     "15_thresholds": basics.threshold_by_rank,
     "16_comparing_methods": basics.three_intervals,
     "17_after_patchcore": methods.after_patchcore,
+    "18_real_defects": methods.real_defects,
     "20_patchcore": reproductions.patchcore,
     "21_anomalydino": reproductions.anomalydino,
     "22_sweep": reproductions.sweep,

@@ -1,4 +1,4 @@
-"""Schematics of the methods that learn from good images alone (chapters 02 to 08 and 17)."""
+"""Schematics of the methods that learn from good images alone (chapters 02 to 08, 17), or from a few defects (18)."""
 
 from adlib.plots.style import DEFECTIVE, FAINT, GOOD, INK
 from tools.schematics.glyphs import (
@@ -20,8 +20,8 @@ from tools.schematics.glyphs import (
     texture,
     unet,
 )
-from tools.schematics.layouts import COLUMNS, across, beside, two_rows
-from tools.schematics.marks import PALE, Mark, arrow, box, dot, frame, lines, path, words
+from tools.schematics.layouts import COLUMNS, across, beside, steps, two_rows
+from tools.schematics.marks import PALE, WIDTH, Mark, arrow, box, dot, frame, lines, path, words
 
 PLAIN_ROW = ("image", "network,|frozen", "one vector|a patch")
 
@@ -173,3 +173,26 @@ def after_patchcore() -> str:
     marks += [path(f"M{far[0]} {far[1]} L690 228", DEFECTIVE, width=2.5), dot(*far, 6, DEFECTIVE)]
     marks += lines(686, 304, "main directions|(SubspaceAD)")
     return frame(marks, 370)
+
+
+def real_defects() -> str:
+    """A defect is cut out of a rejected part, varied or made up by a generator, and blended into good parts."""
+    gap = (WIDTH - 100 - SIZE) / 4
+    cut, paste = 50 + gap + SIZE / 2, 50 + 3 * gap + SIZE / 2
+    marks = [
+        box(cut + 22, 212, paste - cut - 44, 60, PALE),
+        *lines((cut + paste) / 2, 238, "or a generator|makes up new ones"),
+    ]
+    marks += [path(f"M{cut:g} 182 V242 H{cut + 14:g}", extra='marker-end="url(#tip)"')]
+    marks += [path(f"M{paste - 22:g} 242 H{paste:g} V186", extra='marker-end="url(#tip)"')]
+    return steps(
+        [
+            (lambda x, y: part(x, y, defect=True), "a rejected|part"),
+            (blob_mask, "cut by|its mask"),
+            ("turn,|mirror,|scale", "vary"),
+            (pasted, "blend into|good parts"),
+            ("train,|choose", "with known|masks"),
+        ],
+        290,
+        marks,
+    )
