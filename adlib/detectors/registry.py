@@ -32,6 +32,7 @@ from adlib.detectors.stfpm import STFPM
 from adlib.detectors.subspacead import SubspaceAD
 from adlib.detectors.supersimplenet import SuperSimpleNet
 from adlib.detectors.vae import VAE
+from adlib.detectors.winclip import WinCLIP
 from adlib.errors import InputError, check_choice
 
 DETECTORS: dict[str, type[Detector]] = {
@@ -59,6 +60,7 @@ DETECTORS: dict[str, type[Detector]] = {
         DevNet,
         SuperSimpleNet,
         MuSc,
+        WinCLIP,
     )
 }
 
