@@ -1,13 +1,13 @@
 """WinCLIP and WinCLIP+ (Jeong et al. 2023, 'WinCLIP: Zero-/Few-Shot Anomaly Classification and Segmentation').
 
 Sentences judge an image: CLIP's vector of an image, or of a window of it, is compared with the mean vectors of
-sentences on a normal and on a damaged object (chapter 11). With a few good images, windows and patches are also compared
-with theirs (WinCLIP+).
+sentences on a normal and on a damaged object (chapter 11). With a few good images, windows and patches are also
+compared with theirs (WinCLIP+).
 
 What the paper states is done as stated; what it leaves open is chosen here:
 
-- the temperature is CLIP's learned one, 0.01; reimplementations also take 0.07. At 0 shots it cannot change the order of
-  image scores, but it changes maps.
+- the temperature is CLIP's learned one, 0.01; reimplementations also take 0.07. At 0 shots it cannot change the order
+  of image scores, but it changes maps.
 - sentences are brought to length 1 before they are averaged, as CLIP does for ensembles of prompts.
 - the map of WinCLIP+ is the mean of both maps, as its image score is of both scores.
 - the patch tokens of WinCLIP+ are those after the last norm, before the projection.
@@ -42,8 +42,8 @@ class WinCLIP(Detector):
     WinCLIP+. Nothing here is random.
 
     backbone: "clip_vitb16_plus_240" (the paper's) or "clip_file", see `load_clip`; both need the extra `clip`.
-    layers: the scales, "image" among them; None for the paper's: windows of 2 x 2 and of 3 x 3 patches, the image and, in
-        WinCLIP+, single patches.
+    layers: the scales, "image" among them; None for the paper's: windows of 2 x 2 and of 3 x 3 patches, the image and,
+        in WinCLIP+, single patches.
     resize: side in pixels of the square input, which the network fixes.
     object_name: what the images show, a singular noun such as "metal nut"; `adlib run` takes the category's name.
     temperature: of the softmax over both sentences, above 0.
@@ -160,7 +160,7 @@ def damaged_probability(vectors: Tensor, text: Tensor, temperature: float) -> Te
     temperature: above 0.
     Returns (h, w) in (0, 1), held above 1e-12 for the reciprocals of harmonic means.
     """
-    cosines = torch.einsum("td,dhw->thw", text, F.normalize(vectors, dim=0))
+    cosines = torch.einsum("kd,dhw->khw", text, F.normalize(vectors, dim=0))
     return torch.sigmoid((cosines[1] - cosines[0]) / temperature).clamp_min(1e-12)
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from adlib.errors import InputError, check_choice
-from adlib.features.clip import CLIP_FILE, CLIP_NETWORKS, Clip, load_clip
+from adlib.features.clip import CLIP_FILE, CLIP_NETWORKS, SHAPES, Clip, load_clip
 from adlib.features.pixels import PIXELS, Pixels
 from adlib.features.stages import Stages
 from adlib.features.vit import (
@@ -174,7 +174,12 @@ BACKBONES: tuple[str, ...] = tuple(_SPECS)
 
 
 def patch_multiple(backbone: str) -> int:
-    """Pixels that the sides of a network's input must be multiples of; 1 for any. backbone: a name of `BACKBONES`."""
+    """Pixels that the sides of a network's input must be multiples of; 1 for any.
+
+    backbone: a name of `BACKBONES` or `CLIP_NETWORKS`.
+    """
+    if backbone in CLIP_NETWORKS:
+        return SHAPES[backbone]["vision_cfg"]["patch_size"]
     spec = _SPECS[backbone]
     return 1 if spec.kind == "cnn" else spec.strides[spec.default_layers[0]]
 

@@ -1,8 +1,9 @@
 """CLIP (Radford et al. 2021) as a backbone: an image's windows and patches as feature maps, and sentences as vectors.
 
 Network, checkpoint reader and tokenizer are open_clip's (the extra `clip`). The windows are WinCLIP's (Jeong et al.
-2023, sec. 4.2; chapter 11): only the patches of a window, each with its position embedding, pass through the transformer
-together with the class token, as if the rest of the image were masked; the class token comes out as the window's vector.
+2023, sec. 4.2; chapter 11): only the patches of a window, each with its position embedding, pass through the
+transformer together with the class token, as if the rest of the image were masked; the class token comes out as the
+window's vector.
 """
 
 import math
@@ -41,7 +42,7 @@ CLIP_NETWORKS: dict[str, Published] = {
 }
 _ANY = Published(CLIP_FILE, file="clip_file.pt", url="", hub_repository="")
 # Shapes of the networks above, in the words of open_clip's configurations.
-_SHAPES = {
+SHAPES = {
     "clip_vitb16_plus_240": {
         "embed_dim": 640,
         "vision_cfg": {"image_size": 240, "layers": 12, "width": 896, "patch_size": 16},
@@ -188,8 +189,8 @@ def load_clip(name: str, weights: str | Path | None, device: torch.device, preci
     found = find_weights(CLIP_NETWORKS.get(name, _ANY), weights)
     state = _read(open_clip, found.path)
     shapes = shapes_of(state, found.path)
-    if shapes != _SHAPES.get(name, shapes):
-        raise InputError(f"{found.path} is another network's file: {name} is {_SHAPES[name]}, the file {shapes}.")
+    if shapes != SHAPES.get(name, shapes):
+        raise InputError(f"{found.path} is another network's file: {name} is {SHAPES[name]}, the file {shapes}.")
     with torch.random.fork_rng(devices=[]):  # the random initial values are overwritten
         network = open_clip.CLIP(**shapes)
     try:

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from adlib.cli import main
 from adlib.detectors.prompts import ANOMALOUS_STATES, NORMAL_STATES, TEMPLATES, prompt_ensemble
 from adlib.detectors.registry import load_detector
 from adlib.detectors.winclip import WinCLIP, association, damaged_probability
 from adlib.errors import InputError
+from adlib.experiments.store import ResultStore
 from adlib.features.cache import TensorCache
 from adlib.features.extract import ImageFeatures
 from adlib.features.patches import Frame
@@ -168,7 +170,8 @@ def test_zero_shot_needs_one_image_and_no_good_one(made, images, tmp_path):
         score, grid = plain_winclip.zero_shot(plain_winclip.image_vectors(network, pixels), text, 0.05)
     assert alone.scores[0] == pytest.approx(score, rel=1e-3) and np.allclose(alone.grids[0], grid, rtol=1e-3)
     detector.save(tmp_path / "model")
-    assert np.array_equal(load_detector(tmp_path / "model", weights=made["weights"]).predict(images).scores, together.scores)
+    loaded = load_detector(tmp_path / "model", weights=made["weights"])
+    assert np.array_equal(loaded.predict(images).scores, together.scores)
 
 
 def test_zero_shot_after_a_fit_forgets_the_references(made, images):
@@ -190,6 +193,17 @@ def test_another_backbone_is_refused(images):
         WinCLIP(backbone="efficientnet_lite0").fit(images)
     with pytest.raises(InputError, match="of efficientnet_lite0"):
         WinCLIP(backbone="efficientnet_lite0").fit_predict(images)
+
+
+def test_the_command_line_writes_the_category_into_the_sentences(made, toy_root, tmp_path, capsys):
+    words = ["run", "--data", str(toy_root), "--category", "nut", "--method", "winclip", "--backbone", "clip_file"]
+    words += ["--weights", made["weights"], "--resolution", "64", "--results", str(tmp_path / "results")]
+    assert main([*words, "--shots", "0", "--save", str(tmp_path / "model")]) == 0
+    assert "image_auroc" in capsys.readouterr().out
+    assert load_detector(tmp_path / "model", weights=made["weights"]).object_name == "nut"
+    assert main([*words, "--shots", "0", "--set", "object_name=hexagonal nut"]) == 0
+    named = [result.protocol.options["object_name"] for result in ResultStore(tmp_path / "results").results()]
+    assert sorted(named) == ["hexagonal nut", "nut"]
 
 
 def test_no_images_are_refused(made):

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from adlib.errors import InputError
 from adlib.features.backbones import load_backbone
 from adlib.features.clip import CLIP_NETWORKS, shapes_of
+from adlib.features.clip import SHAPES as clip_shapes
 from adlib.features.weights import find_weights
 from helpers import plain_winclip
 from helpers.tiny_clip import SHAPES, tiny_checkpoint, tiny_network
@@ -95,10 +96,8 @@ def test_shapes_are_read_from_the_checkpoint():
 def test_the_papers_network_has_the_shapes_that_open_clip_states():
     """Its configuration there, and its shapes as read from a checkpoint without values."""
     open_clip = pytest.importorskip("open_clip", reason="open_clip is an optional extra")
-    from adlib.features.clip import _SHAPES
-
     stated = open_clip.get_model_config("ViT-B-16-plus-240")
-    assert _SHAPES == {"clip_vitb16_plus_240": stated}
+    assert clip_shapes == {"clip_vitb16_plus_240": stated}
     with torch.device("meta"):
         network = open_clip.CLIP(**stated)
     assert shapes_of(network.state_dict(), "x") == stated
