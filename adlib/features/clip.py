@@ -62,7 +62,6 @@ class Clip(nn.Module):
 
     kind = "clip"
     layers = default_layers = (IMAGE, *WINDOWS, PATCHES)
-    has_position_embedding = True
 
     def __init__(self, name: str, network: nn.Module, tokenizer: Any, weights: FoundWeights, precision: str) -> None:
         super().__init__()
