@@ -46,7 +46,7 @@ CHAPTERS = (
     Chapter("08", "anomaly synthesis", "CutPaste, NSA, DRAEM", "what a detector learns from synthetic defects"),
     Chapter("09", "supervised", "DevNet, segmentation", "how many labels pay, and what a new kind does"),
     Chapter("10", "few-shot and meta-learning", "k-centre, RegAD", "which shots matter, and whether practice helps"),
-    Chapter("11", "zero-shot", "CLIP, DINO, the batch", "what words and the batch can replace"),
+    Chapter("11", "zero-shot", "CLIP, WinCLIP, DINO", "what words can replace, and where they cannot"),
     Chapter("12", "noisy training data", "SoftPatch, committee", "what wrong labels cost, and how to find them"),
     Chapter("13", "3D", "FPFH, BTF, 3D-ST", "what depth sees, and what breaks without its grid"),
     Chapter("14", "total performance", "14 methods", "all of them on eight data sets, one protocol"),

@@ -17,12 +17,18 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--category", nargs="+", default=[], help="categories (default: all)")
     parser.add_argument("--backbone", nargs="+", default=[], help="backbones (default: the paper's)")
     machine_arguments(parser)
-    parser.add_argument("--shots", nargs="+", default=[], help="numbers of good images, or full (default: the paper's)")
+    parser.add_argument(
+        "--shots", nargs="+", default=[], help="numbers of good images, or full; WinCLIP: also 0 (default: the paper's)"
+    )
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[], help="one sample of the shots for each (default: the paper's)"
     )
     parser.add_argument(
-        "--resolution", type=int, nargs="+", default=[], help="AnomalyDINO: shorter sides in pixels (default: 448 672)"
+        "--resolution",
+        type=int,
+        nargs="+",
+        default=[],
+        help="AnomalyDINO: shorter sides in pixels (default: 448 672); WinCLIP: the side that its network takes (240)",
     )
     choice(
         parser,

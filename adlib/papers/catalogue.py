@@ -81,7 +81,7 @@ _SIDE = re.compile(r"(\d+)\s?px")
 
 
 def setting(method: str, variant: str) -> Setting:
-    """The protocol of a published number of PatchCore or AnomalyDINO.
+    """The protocol of a published number of PatchCore, AnomalyDINO or WinCLIP.
 
     method: as in the column of `published`.
     variant: as in the column of `published`.
@@ -92,7 +92,11 @@ def setting(method: str, variant: str) -> Setting:
         return _patchcore(variant)
     if method == "AnomalyDINO":
         return _anomalydino(variant)
-    raise InputError(f"The settings behind the numbers of {method} are not listed; choose PatchCore or AnomalyDINO.")
+    if method in ("WinCLIP", "WinCLIP+"):  # sec. 5 of the paper: ViT-B/16+ at 240 pixels, random references
+        return Setting("clip_vitb16_plus_240", None, "random", {"resize": 240, "aspect": "square"})
+    raise InputError(
+        f"The settings behind the numbers of {method} are not listed; choose PatchCore, AnomalyDINO or WinCLIP."
+    )
 
 
 def _patchcore(variant: str) -> Setting:

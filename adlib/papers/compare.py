@@ -17,7 +17,9 @@ from adlib.papers.catalogue import CATEGORIES, Setting, published, setting
 from adlib.papers.setups import SECONDS, Setup, seeds, setups
 from adlib.papers.wording import DETAILS, PIXEL_METRICS, changed, differences, own_protocol, part_of, published_protocol
 
-PAPERS = {"patchcore": "PatchCore", "anomalydino": "AnomalyDINO"}
+PAPERS = {"patchcore": "PatchCore", "anomalydino": "AnomalyDINO", "winclip": "WinCLIP"}
+# Papers whose numbers are listed under several names: by default under that of `PAPERS`.
+NAMES = {"winclip": ("WinCLIP", "WinCLIP+")}
 # Columns of the nearest run -> those of our best.
 BEST = {
     "ours": "best",
@@ -49,13 +51,21 @@ def comparison(paper: str, results: Iterable[Result]) -> pd.DataFrame:
     """
     check_choice("paper", paper, PAPERS)
     ours = setups(results, paper)
-    return pd.DataFrame([_compared(number, ours) for number in published(method=PAPERS[paper]).itertuples()])
+    return pd.DataFrame([_compared(number, ours, PAPERS[paper]) for number in numbers_of(paper).itertuples()])
 
 
-def _compared(number: Any, ours: Sequence[Setup]) -> dict[str, Any]:
-    """A row of `comparison`; number: a row of `published`."""
+def numbers_of(paper: str) -> pd.DataFrame:
+    """Rows of `published` that a paper's method has, in their order. paper: a key of `PAPERS`."""
+    table = published()
+    return table[table["method"].isin(NAMES.get(paper, (PAPERS[paper],)))]
+
+
+def _compared(number: Any, ours: Sequence[Setup], method: str) -> dict[str, Any]:
+    """A row of `comparison`; number: a row of `published`; method: the paper's own, others are named in the variant."""
     theirs = setting(number.method, number.variant)
     row = {name: getattr(number, name) for name in ("variant", "dataset", "category", "shots", "metric")}
+    if number.method != method:
+        row["variant"] = f"({number.method}) {number.variant}".strip()
     row |= {"protocol": published_protocol(theirs), "published": number.value, "spread": number.std}
     fitting = [s for s in ours if _fits(s, number)]
     candidates = [c for c in (_candidate(s, number, theirs) for s in fitting) if len(c.values)]

@@ -43,7 +43,15 @@ DEFAULTS: dict[str, dict[str, tuple[Any, ...]]] = {
         "shots": ("1", "2", "4", "8", "16"),
         "seeds": (0, 1, 2),
     },
+    "winclip": {
+        "backbones": ("clip_vitb16_plus_240",),
+        "resolutions": (240,),
+        "shots": ("0", "1", "2", "4"),
+        "seeds": (0, 1, 2, 3, 4),
+    },
 }
+# Papers with rows at 0 shots, and those that sampled their references.
+ZERO_SHOT = RANDOM = ("winclip",)
 _NAMES = {
     "backbones": "network",
     "coresets": "coreset share",
@@ -64,9 +72,9 @@ class Reproduction:
     categories: names; () for all.
     backbones: names of networks.
     coresets: fractions of the patches that PatchCore keeps.
-    resolutions: shorter side in pixels, of AnomalyDINO.
+    resolutions: shorter side in pixels, of AnomalyDINO; side of WinCLIP's square input, which its network fixes.
     preprocess: modes of AnomalyDINO, as in `method_options`.
-    shots: numbers as text, or "full".
+    shots: numbers as text, or "full"; "0" for a paper of `ZERO_SHOT`.
     seeds: of the references and of the coreset.
     machine: weights file and device.
 
@@ -96,10 +104,16 @@ class Reproduction:
                 raise InputError(f"Each value of {name} may be given once, not {', '.join(map(str, values))}.")
             object.__setattr__(self, name, values or own.get(name, ()))
         for word in self.shots:
-            if word != "full" and not (word.isdecimal() and int(word) > 0):
-                raise InputError(f"shots must be numbers of at least 1, or full, not {word!r}.")
+            least = 0 if self.paper in ZERO_SHOT else 1
+            if word != "full" and not (word.isdecimal() and int(word) >= least):
+                raise InputError(f"shots must be numbers of at least {least}, or full, not {word!r}.")
         if self.machine.weights and len(self.backbones) > 1:
             raise InputError("A weights file fits only one network; give one backbone with it.")
+
+    @property
+    def selection(self) -> str:
+        """How references are chosen, as in `Protocol`."""
+        return "random" if self.paper in RANDOM else "slice"
 
     def cells(self, dataset: Dataset) -> list[dict[str, Any]]:
         """Every distinct run, as arguments of `plan` besides the data set: category by category, most shots first.
@@ -112,13 +126,15 @@ class Reproduction:
         return list(distinct.values())
 
     def _grid(self, dataset: Dataset) -> Iterator[dict[str, Any]]:
-        shots = sorted((None if word == "full" else int(word) for word in self.shots), key=lambda k: -(k or 10**9))
+        shots = [None] * ("full" in self.shots)
+        shots += sorted((int(word) for word in self.shots if word != "full"), reverse=True)
         for category in dataset.categories:
             for backbone in self.backbones:
                 for options in self._options(dataset.name, category, backbone):
                     for count in shots:
-                        # AnomalyDINO with all images has nothing random; PatchCore's coreset has a random start.
-                        seeds = self.seeds[:1] if count is None and self.paper == "anomalydino" else self.seeds
+                        # Without a sample only PatchCore has something random, the start of its coreset.
+                        sampled = count or self.paper == "patchcore"
+                        seeds = self.seeds if sampled else self.seeds[:1]
                         for seed in seeds:
                             cell = {"category": category, "backbone": backbone, "options": options}
                             yield cell | {"shots": count, "seed": seed}
@@ -127,6 +143,10 @@ class Reproduction:
         if self.paper == "patchcore":
             for share in self.coresets:
                 yield method_options("patchcore", dataset, category, backbone, official=True) | {"coreset": share}
+            return
+        if self.paper == "winclip":
+            for side in self.resolutions:
+                yield method_options("winclip", dataset, category, backbone, resolution=side)
             return
         for resolution in self.resolutions:
             for mode in self.preprocess:
@@ -172,8 +192,8 @@ def check_data(job: Reproduction, show_progress: bool = True) -> tuple[Dataset, 
         lines.append(f"{known}: {checked} of {published} categories, every image readable, counts as published.")
     for name in dataset.categories:
         for word in job.shots:
-            for seed in job.seeds if word != "full" else ():
-                dataset.category(name).few_shot(int(word), seed)
+            for seed in job.seeds if word not in ("full", "0") else ():
+                dataset.category(name).few_shot(int(word), seed, job.selection)
     return dataset, lines
 
 
@@ -220,6 +240,7 @@ def _protocol(job: Reproduction, dataset: Dataset, cell: dict[str, Any]) -> Prot
         dataset.category(cell["category"]),
         job.paper,
         map_frame="network" if job.paper == "patchcore" else "original",
+        selection=job.selection,
         machine=job.machine,
         **{name: value for name, value in cell.items() if name != "category"},
     )

@@ -10,6 +10,7 @@ from adlib.experiments.protocol import Protocol
 from adlib.experiments.store import Result, as_frame, each_run_once
 
 SECONDS = "seconds_per_image"
+_NAMES_CATEGORY = "object_name"  # an option that says the category in words: WinCLIP's
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ def setups(results: Iterable[Result], method: str) -> list[Setup]:
     for result in sorted(once, key=lambda r: r.protocol.title):
         common = {k: v for k, v in result.protocol.group().items() if k != "category"}
         for turned in _turns(result.protocol):
-            options = {k: v for k, v in common["options"].items() if not (turned and k == "rotate")}
+            left_out = {_NAMES_CATEGORY, *(["rotate"] if turned else [])}
+            options = {k: v for k, v in common["options"].items() if k not in left_out}
             groups.setdefault((str(common | {"options": options}), turned), []).append(result)
     hashes_of = {key: {r.protocol.hash for r in runs} for key, runs in groups.items()}
     kept, seen = [], []

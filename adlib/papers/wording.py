@@ -21,6 +21,7 @@ NETWORKS = {
     "dinov2_vitb14": "DINOv2 ViT-B/14",
     "dinov2_vitl14": "DINOv2 ViT-L/14",
     "dinov2_vitg14": "DINOv2 ViT-g/14",
+    "clip_vitb16_plus_240": "CLIP ViT-B/16+ (LAION-400M)",
 }
 PIXEL_METRICS = ("pixel_auroc", "pixel_ap", "pixel_f1max", "aupro")
 _SQUARE = ("mvtec",)  # data sets of square images
@@ -48,7 +49,7 @@ def differences(setup: Setup, theirs: Setting, metric: str) -> list[str]:
         words.append(f"{_network(protocol.backbone)} instead of {_network(theirs.backbone)}")
     if theirs.options and options.get("layers") is not None:  # the papers take each network's default layers
         words.append(f"layers {' + '.join(options['layers'])}")
-    if theirs.options and options.get("aspect") == "square":
+    if theirs.options and options.get("aspect") == "square" != theirs.options.get("aspect"):
         words.append("both sides resized instead of the shorter side")
     if theirs.options and options.get("precision") != "float32":
         words.append(f"{options['precision']} instead of float32")
@@ -170,6 +171,8 @@ def own_protocol(setup: Setup) -> str:
     p, o = setup.protocol, setup.protocol.options
     words = [_network(p.backbone), f"{o['resize']} px"]
     words += [" + ".join(o["layers"])] if o["layers"] else []
+    if p.method == "winclip":
+        return ", ".join([*words, f"temperature {o['temperature']:g}", f"{o['aspect']} sides"])
     if p.method == "patchcore":
         words += [f"crop {o['crop']}" if o["crop"] else "no crop", f"{o['pooling']} pooling", o["distance"]]
         words += [f"coreset {_coreset(o['coreset'])} {'' if o['coreset'] == 1.0 else o['coreset_method']}".strip()]

@@ -1,5 +1,7 @@
 """One common test over all detectors."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,6 +11,7 @@ from adlib.detectors.registry import DETECTORS, load_detector, make_detector
 from adlib.errors import InputError
 from adlib.export import export_onnx, load_model
 from adlib.features.cache import TensorCache
+from helpers.tiny_clip import tiny_checkpoint
 
 # Small pictures keep a test at a second, and 1% of twelve of them would be a bank of two dozen patches.
 SMALL = {
@@ -51,6 +54,8 @@ SMALL = {
     "musc": {"resize": 96},
     "npad": {"resize": 96},
     "rad": {"resize": 96},
+    # To random weights sentences mean nothing: a high temperature leaves the score to the good images.
+    "winclip": {"backbone": "clip_file", "resize": 64, "object_name": "nut", "temperature": 100.0},
 }
 # Those that train longest, each with a file of tests of its own, are left out of the fast part.
 LONG = {
@@ -65,7 +70,7 @@ LONG = {
     "vae",
 }
 # Those that have an export to ONNX. Another method has one too, or gives its reason.
-EXPORTED = set(SMALL) - {"deep_svdd", "musc", "npad", "patchcore_ivfpq", "rad", "subspacead"}
+EXPORTED = set(SMALL) - {"deep_svdd", "musc", "npad", "patchcore_ivfpq", "rad", "subspacead", "winclip"}
 # Twelve labelled defects, of which the last has no mask, for the methods that learn from them.
 DEFECTS = [render("nut", ("scratch", "bent", "missing_part")[seed % 3], seed=70 + seed, size=128) for seed in range(12)]
 LABELLED = {"defects": [image for image, _ in DEFECTS], "masks": [*(mask for _, mask in DEFECTS[:-1]), None]}
@@ -73,10 +78,14 @@ METHODS = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name 
 
 
 @pytest.fixture(scope="module", params=METHODS)
-def name(request) -> str:
+def name(request, tmp_path_factory) -> Iterator[str]:
     if request.param == "patchcore_ivfpq":
         pytest.importorskip("faiss", reason="faiss-cpu is an optional extra")
-    return request.param
+    with pytest.MonkeyPatch.context() as patched:
+        if request.param == "winclip":  # no package has weights of CLIP: a small network with random ones
+            pytest.importorskip("open_clip", reason="open_clip is an optional extra")
+            patched.setenv("ADLIB_WEIGHTS", str(tiny_checkpoint(tmp_path_factory.mktemp("clip"))))
+        yield request.param
 
 
 def fit(name, images, cache=None, **changed):

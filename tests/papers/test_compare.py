@@ -10,7 +10,7 @@ from adlib.detectors import anomalydino
 from adlib.detectors.patchcore import OFFICIAL
 from adlib.experiments.store import ResultStore
 from adlib.papers.catalogue import CATEGORIES, published, setting
-from adlib.papers.compare import PAPERS, comparison, own_rows
+from adlib.papers.compare import NAMES, PAPERS, comparison, own_rows
 from adlib.papers.page import as_markdown
 from adlib.papers.setups import setups
 from adlib.papers.wording import differences
@@ -35,7 +35,8 @@ MEAN = {"variant": "wide_resnet50_2 224px 25%", "category": "mean", "metric": "i
 
 def test_every_published_number_has_a_row_and_its_reading():
     for paper, method in PAPERS.items():
-        frame, numbers = comparison(paper, []), published(method=method)
+        frame = comparison(paper, [])
+        numbers = pd.concat([published(method=name) for name in NAMES.get(paper, [method])]).sort_index()
         assert list(frame["published"]) == list(numbers["value"]) and (frame["status"] == "not run").all()
         text = as_markdown(paper, [])
         assert text.count("not run") == len(numbers) + 1  # the introduction says the word as well
@@ -279,6 +280,25 @@ def test_our_rows_name_the_switches_that_are_on():
 def _what(result):
     """What was run, without the name that the row got when it was stored."""
     return str(result.protocol.as_dict() | {"content_digest": ""})
+
+
+WINCLIP = {"method": "winclip", "backbone": "clip_vitb16_plus_240", "selection": "random"}
+
+
+def test_winclip_has_its_numbers_at_0_shots_and_at_more():
+    named = {name: {"object_name": name.replace("_", " ")} for name in ALL}  # one protocol, in words of each category
+    runs = [result(name, value=0.9, shots=n, options=named[name], **WINCLIP) for name in ALL for n in (0, 1)]
+    frame = comparison("winclip", runs)
+    zero = row_of(frame, dataset="mvtec", shots="0", metric="image_auroc")
+    assert (zero["published"], zero["differs"], zero["like_for_like"]) == (91.8, "", True)
+    few = row_of(frame, dataset="mvtec", shots="1", metric="aupro")
+    assert (few["variant"], few["published"], few["status"]) == ("(WinCLIP+) WinCLIP protocol", 87.1, "not measured")
+    text = as_markdown("winclip", runs)
+    assert "(a) CLIP ViT-B/16+ (LAION-400M), 240 px, temperature 0.01, square sides: the same\n" in text
+    assert "## WinCLIP (WinCLIP+) WinCLIP protocol on mvtec\n" in text
+    sliced = result(shots=1, **WINCLIP | {"selection": "slice"})
+    assert "references sampled at random" not in text
+    assert "in slices" in row_of(comparison("winclip", [sliced]), shots="1", metric="image_auroc")["differs"]
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from adlib.experiments.planning import Machine
 from adlib.experiments.shared_work import all_references, all_scored
 from adlib.experiments.store import ResultStore
 from adlib.papers.reproduction import Reproduction, check_data, reproduce
+from helpers.tiny_clip import tiny_checkpoint
 
 SMALL = {"backbones": ("efficientnet_lite0",), "categories": ("weld",)}
 
@@ -57,7 +58,9 @@ def test_modes_that_mean_the_same_are_one_run(toy_root, tmp_path):
 @pytest.mark.parametrize(
     ("paper", "given", "said"),
     [
-        ("padim", {}, "patchcore, anomalydino"),
+        ("padim", {}, "patchcore, anomalydino, winclip"),
+        ("winclip", {"preprocess": ("none",)}, "not run over preprocess"),
+        ("winclip", {"shots": ("-1",)}, "at least 0"),
         ("patchcore", {"resolutions": (448,)}, "not run over resolutions"),
         ("anomalydino", {"coresets": (0.1,)}, "not run over coresets"),
         ("anomalydino", {"shots": ("0",)}, "at least 1"),
@@ -124,6 +127,37 @@ def test_shots_and_seeds_share_distances_and_score_with_the_bits_of_separate_run
         assert one.get(protocol).row["calibration"] == other.get(protocol).row["calibration"]
         grids = zip(one.grids(protocol), other.grids(protocol), strict=True)
         assert all(np.array_equal(a, b) for a, b in grids)
+
+
+def test_winclips_own_rows_are_the_default(toy_root, tmp_path):
+    wanted = Reproduction("winclip", str(toy_root), tmp_path)
+    cells = wanted.cells(load_dataset(toy_root, "nut"))
+    shots = [(4, s) for s in range(5)] + [(2, s) for s in range(5)] + [(1, s) for s in range(5)] + [(0, 0)]
+    assert [(c["shots"], c["seed"]) for c in cells] == shots  # without references nothing is sampled
+    assert {c["backbone"] for c in cells} == {"clip_vitb16_plus_240"}
+    assert cells[0]["options"] == {"object_name": "nut", "resize": 240}
+
+
+def test_winclip_runs_with_and_without_references(toy_root, tmp_path):
+    pytest.importorskip("open_clip", reason="open_clip is an optional extra")
+    wanted = Reproduction(
+        "winclip",
+        str(toy_root),
+        tmp_path / "out",
+        categories=("nut",),
+        backbones=("clip_file",),
+        resolutions=(64,),
+        shots=("0", "1"),
+        seeds=(0,),
+        machine=Machine(str(tiny_checkpoint(tmp_path))),
+    )
+    dataset, _ = check_data(wanted, show_progress=False)
+    assert "1 seed, 2 runs in all" in wanted.describe(dataset)
+    few, zero = reproduce(wanted, dataset, show_progress=False)
+    store = ResultStore(wanted.results)
+    assert (few.shots, few.selection, zero.shots) == (1, "random", 0)
+    assert 0 <= store.get(zero).metrics["image_auroc"] <= 1 and store.get(few).metrics["aupro"] is not None
+    assert "no image is known to be good" in store.get(zero).row["calibration"]["missing"]
 
 
 def test_weights_that_cannot_be_had_are_named(toy_root, tmp_path, monkeypatch):
