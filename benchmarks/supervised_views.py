@@ -10,7 +10,8 @@ together with 60 good test images, at 128 x 128 pixels. The parts:
     losses   the head from all labelled masks alone, at 128 x 128 pixels, by loss: Dice (threshold 0.5), pixel AP, AUPRO
     views    the head and a bank of the same features as segmentation, saliency and detection; the bank's threshold is
              the one of the highest Dice on the labelled half
-    kinds    a linear classifier of the five kinds on pooled features: accuracy, mean recall of the kinds
+    unet     a U-Net of grey images, trained from scratch on the same masks by cross entropy, in the same views
+    unet_dice  the same by Dice loss
     guided   an autoencoder of patches and an attention that is trained to stay on good patches and off the masks of
              `labelled` defects (after CAVGA, Venkataramanan et al. 2020): image AUROC of the autoencoder of good images
              and of the guided one, whose error counts where the attention is; of both errors weighted by 1 - attention;
@@ -21,6 +22,7 @@ A part of a seed whose rows are in the table is skipped. Without --data the stor
 
 import argparse
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,14 +35,17 @@ from torch import Tensor, nn
 
 from adlib.bank.coreset import greedy_coreset
 from adlib.bank.neighbours import nearest
-from adlib.data import load_dataset, read_mask
+from adlib.data import load_dataset, read_image, read_mask
 from adlib.evaluation import box_ap, boxes_of, dice, image_metrics, pixel_metrics, saliency
 from adlib.features.cache import TensorCache
 from adlib.files import atomic_write
+from adlib.networks.unet import Hourglass
+from adlib.progress import progress
 
 TABLE = Path(__file__).parents[1] / "results/mtd/supervised_views.csv"
 SIDE, GOOD_TESTED, SMALLEST = 128, 60, 8
 STEPS, BATCH, LABELLED = 200, 8, (1, 5, 20, 0)
+UNET_STEPS, UNET_WIDTH, UNET_DEPTH = 400, 8, 4
 NARROW = 16  # values in the middle of the autoencoder
 KEYS = ["part", "seed"]
 
@@ -184,6 +189,45 @@ def _of_views(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Itera
     yield from _judged("head", count, maps, maps, maps > 0.5, masks[tested])
 
 
+def _of_unet(
+    tiles: Tiles, masks: np.ndarray, part: Halves, seed: int, loss: str = "cross entropy", model: str = "U-Net"
+) -> Iterator[dict]:
+    tested = _tested(tiles, part)
+    images = _grey(tiles, part.good)
+    maps = _mapped(_fit_unet(images, masks, part, loss, seed), images[tested])
+    yield from _judged(model, len(part.pool), maps, maps, maps > 0.5, masks[tested])
+
+
+def _grey(tiles: Tiles, good: np.ndarray) -> Tensor:
+    """(N, 1, SIDE, SIDE) grey images, standardised on the good training images."""
+    size, root = (SIDE, SIDE), tiles.dataset.root
+    pixels = [read_image(root / name).convert("L").resize(size, Image.Resampling.BILINEAR) for name in tiles.names]
+    images = torch.tensor(np.stack([np.asarray(p) for p in pixels]))[:, None].float()
+    spread, mean = torch.std_mean(images[good])
+    return (images - mean) / spread
+
+
+def _fit_unet(images: Tensor, masks: np.ndarray, part: Halves, loss: str, seed: int) -> nn.Module:
+    """A U-Net from scratch, on batches as those of `_fit_masks`, each flipped at random."""
+    torch.manual_seed(seed)
+    net, rng = Hourglass(1, 1, UNET_WIDTH, UNET_DEPTH, skips=UNET_DEPTH), np.random.default_rng(seed)
+    optimiser = torch.optim.AdamW(net.parameters(), 3e-3, weight_decay=1e-2)
+    for _ in progress(range(UNET_STEPS), label="U-Net", unit="step"):
+        batch = np.concatenate([rng.choice(some, BATCH // 2) for some in (part.good, part.pool)])
+        both = torch.stack([images[batch, 0], torch.tensor(masks[batch]).float()])  # (2, B, SIDE, SIDE)
+        x, y = both.flip([2 + axis for axis in range(2) if rng.random() < 0.5])
+        value = LOSSES[loss](net(x[:, None])[:, 0], y)
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+    return net.eval()
+
+
+@torch.no_grad()
+def _mapped(net: nn.Module, images: Tensor) -> np.ndarray:
+    return torch.cat([torch.sigmoid(net(block)[:, 0]) for block in images.split(32)]).numpy()
+
+
 def _judged(
     model: str, labelled: int, maps: np.ndarray, unit: np.ndarray, called: np.ndarray, truth: np.ndarray
 ) -> Iterator[dict]:
@@ -198,30 +242,6 @@ def _judged(
     }
     for metric, value in values.items():
         yield _row(model, labelled, metric, value)
-
-
-def _of_kinds(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Iterator[dict]:
-    del masks
-    names = {kind: n for n, kind in enumerate(tiles.defects)}
-    tested = part.test[tiles.kinds[part.test] != "good"]
-    learned, asked = (torch.tensor([names[k] for k in tiles.kinds[some]]) for some in (part.pool, tested))
-    pooled = torch.cat([tiles.features.mean(dim=1), tiles.features.amax(dim=1)], dim=1)  # (N, 2 D)
-    spread, mean = torch.std_mean(pooled[part.pool], dim=0)
-    pooled = (pooled - mean) / spread
-    torch.manual_seed(seed)
-    linear = nn.Linear(pooled.shape[1], len(names))
-    optimiser = torch.optim.AdamW(linear.parameters(), 1e-2, weight_decay=0.1)
-    for _ in range(200):
-        value = F.cross_entropy(linear(pooled[part.pool]), learned)
-        optimiser.zero_grad()
-        value.backward()
-        optimiser.step()
-    called = linear(pooled[tested]).argmax(dim=1)
-    yield _row("linear", len(part.pool), "accuracy", float((called == asked).float().mean()))
-    yield _row("commonest kind", len(part.pool), "accuracy", float((asked == learned.mode().values).float().mean()))
-    for kind, number in names.items():
-        found = float((called[asked == number] == number).float().mean())
-        yield _row("linear", len(part.pool), f"recall of {kind}", found)
 
 
 def _of_guided(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Iterator[dict]:
@@ -281,7 +301,14 @@ def _errors(net: nn.Module, x: Tensor) -> Tensor:
     return ((net(x) - x) ** 2).mean(dim=2)
 
 
-PARTS = {"masks": _of_masks, "losses": _of_losses, "kinds": _of_kinds, "views": _of_views, "guided": _of_guided}
+PARTS = {
+    "masks": _of_masks,
+    "losses": _of_losses,
+    "views": _of_views,
+    "unet": _of_unet,
+    "unet_dice": partial(_of_unet, loss="Dice", model="U-Net, Dice loss"),
+    "guided": _of_guided,
+}
 
 
 def _stored() -> pd.DataFrame:
