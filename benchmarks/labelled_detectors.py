@@ -1,7 +1,7 @@
 """DevNet and SuperSimpleNet with 0, 1, 5 and 10 labelled defects: results/labelled/detectors.csv (chapter 09).
 
-    python benchmarks/labelled_detectors.py [--mtd DIR] [--mvtec DIR] [--sets elpv bottle mtd] [--seeds 0 1 2]
-        [--cache DIR]
+    python benchmarks/labelled_detectors.py [--mtd DIR] [--mvtec DIR] [--sets elpv bottle mtd] [--labelled 0 1 5 10]
+        [--seeds 0 1 2] [--cache DIR]
 
 The sets are ELPV mono (installed), `bottle` and the magnetic tiles; both methods learn from all good training images at
 256 x 256 pixels on EfficientNet-Lite0, with their own settings, 300 steps. The seed samples the labelled defects, the
@@ -27,6 +27,7 @@ from adlib.experiments import committed_results
 from adlib.experiments.held_out import fit_labels
 from adlib.features.cache import TensorCache
 from adlib.files import atomic_write
+from adlib.progress import progress
 
 TABLE = Path(__file__).parents[1] / "results/labelled/detectors.csv"
 LABELLED = (0, 1, 5, 10)
@@ -53,6 +54,7 @@ def main() -> None:
     parser.add_argument("--mtd", help="folder of the magnetic tiles")
     parser.add_argument("--mvtec", help="folder of MVTec AD, for bottle")
     parser.add_argument("--sets", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--labelled", nargs="+", type=int, choices=LABELLED, default=list(LABELLED))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--cache", help="folder for features; none by default")
     options = parser.parse_args()
@@ -60,31 +62,31 @@ def main() -> None:
     cache = TensorCache(options.cache) if options.cache else None
     for name in options.sets:
         if folders[name]:
-            _run(name, load_dataset(folders[name], PARTS[name].category), options.seeds, cache)
+            cells = [(seed, *cell) for seed in options.seeds for cell in _cells(options.labelled)]
+            _run(name, load_dataset(folders[name], PARTS[name].category), cells, cache)
     table = _stored()
     by = table.groupby(["set", "method", "labelled"])["image_auroc"]
     print(by.agg(["mean", "std"]).round(3).to_string())
 
 
-def _run(name: str, dataset: Dataset, seeds: list[int], cache: TensorCache | None) -> None:
-    for seed in seeds:
-        tested = label_defects(dataset, max(LABELLED), seed).test
-        for method, labelled in _cells():
-            if not _is_stored(name, method, labelled, seed):
-                given = label_defects(dataset, labelled, seed)
-                scores = _scores(PARTS[name], given, method, seed, [dataset.relative(s) for s in tested], cache)
-                truth = np.array([s.label for s in tested])
-                values = {"good": int((truth == 0).sum()), "defective": int(truth.sum())}
-                values["image_auroc"] = image_metrics(truth, scores)["image_auroc"]
-                _store(dict(zip(KEYS, (name, method, labelled, seed), strict=True)) | values)
-
-
-def _cells() -> Iterator[tuple[str, int]]:
+def _cells(numbers: list[int]) -> Iterator[tuple[str, int]]:
+    """Methods and numbers of labels."""
     yield "patchcore", 0
-    for labelled in LABELLED:
+    for labelled in numbers:
         if labelled:
             yield "devnet", labelled
         yield "supersimplenet", labelled
+
+
+def _run(name: str, dataset: Dataset, cells: list[tuple[int, str, int]], cache: TensorCache | None) -> None:
+    for seed, method, labelled in progress(cells, label=name, unit="fit"):
+        if not _is_stored(name, method, labelled, seed):
+            tested = label_defects(dataset, max(LABELLED), seed).test
+            given, truth = label_defects(dataset, labelled, seed), np.array([s.label for s in tested])
+            scores = _scores(PARTS[name], given, method, seed, [dataset.relative(s) for s in tested], cache)
+            values = {"good": int((truth == 0).sum()), "defective": int(truth.sum())}
+            values["image_auroc"] = image_metrics(truth, scores)["image_auroc"]
+            _store(dict(zip(KEYS, (name, method, labelled, seed), strict=True)) | values)
 
 
 def _scores(
