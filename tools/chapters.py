@@ -44,7 +44,7 @@ CHAPTERS = (
     Chapter("06", "memory bank", "kNN, SPADE, PaDiM, PatchCore", "how few good patches are enough"),
     Chapter("07", "reconstruction", "autoencoder, SSIM, VAE", "why neither repairing nor copying decides"),
     Chapter("08", "anomaly synthesis", "DRAEM", "what a detector learns from synthetic defects"),
-    Chapter("09", "supervised", "DevNet, segmentation", "how many labels pay, and what a new kind does"),
+    Chapter("09", "supervised", "DevNet, SuperSimpleNet", "how many labels pay, and what a new kind does"),
     Chapter("10", "few-shot and meta-learning", "k-centre, RegAD", "which shots matter, and whether practice helps"),
     Chapter("11", "zero-shot", "CLIP, DINO, the batch", "what words and the batch can replace"),
     Chapter("12", "noisy training data", "SoftPatch, committee", "what wrong labels cost, and how to find them"),
