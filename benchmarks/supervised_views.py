@@ -12,6 +12,7 @@ together with 60 good test images, at 128 x 128 pixels. The parts:
              the one of the highest Dice on the labelled half
     unet     a U-Net in the same views, trained from scratch on the same masks and grey images of 64 x 64 pixels by the
              sum of cross entropy and Dice loss; 500 steps, a short training
+    unet_features  the same with the head's features as further channels, 250 steps
     guided   an autoencoder of patches and an attention that is trained to stay on good patches and off the masks of
              `labelled` defects (after CAVGA, Venkataramanan et al. 2020): image AUROC of the autoencoder of good images
              and of the guided one, whose error counts where the attention is; of both errors weighted by 1 - attention;
@@ -22,6 +23,7 @@ A part of a seed whose rows are in the table is skipped. Without --data the stor
 
 import argparse
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +46,7 @@ from adlib.progress import progress
 TABLE = Path(__file__).parents[1] / "results/mtd/supervised_views.csv"
 SIDE, GOOD_TESTED, SMALLEST = 128, 60, 8
 STEPS, BATCH, LABELLED = 200, 8, (1, 5, 20, 0)
-GREY, UNET_STEPS, UNET_WIDTH, UNET_DEPTH = 64, 500, 16, 4
+GREY, UNET_WIDTH, UNET_DEPTH = 64, 16, 4
 NARROW = 16  # values in the middle of the autoencoder
 KEYS = ["part", "seed"]
 
@@ -188,10 +190,22 @@ def _of_views(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Itera
     yield from _judged("head", count, maps, maps, maps > 0.5, masks[tested])
 
 
-def _of_unet(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Iterator[dict]:
+def _of_unet(
+    tiles: Tiles, masks: np.ndarray, part: Halves, seed: int, steps: int = 500, with_features: bool = False
+) -> Iterator[dict]:
     tested, images = _tested(tiles, part), _grey(tiles)
-    maps = _mapped(_fit_unet(images, masks, part, seed), images[tested])
-    yield from _judged("U-Net", len(part.pool), maps, maps, maps > 0.5, masks[tested])
+
+    def inputs(chosen: np.ndarray) -> Tensor:  # (B, 1 or 1 + D, GREY, GREY)
+        if not with_features:
+            return images[chosen]
+        patches = tiles.features[chosen].mT  # (B, D, P)
+        side = round(patches.shape[2] ** 0.5)
+        grids = F.interpolate(patches.reshape(*patches.shape[:2], side, side), size=(GREY, GREY), mode="bilinear")
+        return torch.cat([images[chosen], grids], dim=1)
+
+    maps = _mapped(_fit_unet(inputs, masks, part, seed, steps), inputs, tested)
+    model = "U-Net on features" if with_features else "U-Net"
+    yield from _judged(model, len(part.pool), maps, maps, maps > 0.5, masks[tested])
 
 
 def _grey(tiles: Tiles) -> Tensor:
@@ -203,17 +217,20 @@ def _grey(tiles: Tiles) -> Tensor:
     return (images - mean) / spread
 
 
-def _fit_unet(images: Tensor, masks: np.ndarray, part: Halves, seed: int) -> nn.Module:
+def _fit_unet(
+    inputs: Callable[[np.ndarray], Tensor], masks: np.ndarray, part: Halves, seed: int, steps: int
+) -> nn.Module:
     """A U-Net from scratch, on batches as those of `_fit_masks`, each flipped at random."""
     torch.manual_seed(seed)
-    net, rng = Hourglass(1, 1, UNET_WIDTH, UNET_DEPTH, skips=UNET_DEPTH), np.random.default_rng(seed)
+    channels, rng = inputs(part.pool[:1]).shape[1], np.random.default_rng(seed)
+    net = Hourglass(channels, 1, UNET_WIDTH, UNET_DEPTH, skips=UNET_DEPTH)
     optimiser = torch.optim.AdamW(net.parameters(), 5e-3, weight_decay=1e-3)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, 5e-3, total_steps=UNET_STEPS)
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, 5e-3, total_steps=steps)
     truth = F.adaptive_avg_pool2d(torch.tensor(masks)[:, None].float(), GREY).ge(0.5).float()  # (N, 1, GREY, GREY)
-    for _ in progress(range(UNET_STEPS), label="U-Net", unit="step"):
+    for _ in progress(range(steps), label="U-Net", unit="step"):
         batch = np.concatenate([rng.choice(some, BATCH // 2) for some in (part.good, part.pool)])
         axes = [2 + axis for axis in range(2) if rng.random() < 0.5]
-        logits, y = net(images[batch].flip(axes)), truth[batch].flip(axes)
+        logits, y = net(inputs(batch).flip(axes)), truth[batch].flip(axes)
         value = F.binary_cross_entropy_with_logits(logits, y) + dice_loss(logits, y)
         optimiser.zero_grad()
         value.backward()
@@ -223,9 +240,10 @@ def _fit_unet(images: Tensor, masks: np.ndarray, part: Halves, seed: int) -> nn.
 
 
 @torch.no_grad()
-def _mapped(net: nn.Module, images: Tensor) -> np.ndarray:
+def _mapped(net: nn.Module, inputs: Callable[[np.ndarray], Tensor], tested: np.ndarray) -> np.ndarray:
     """(N, SIDE, SIDE) probabilities."""
-    grids = torch.cat([torch.sigmoid(net(block)) for block in images.split(32)])
+    blocks = np.array_split(tested, -(-len(tested) // 32))
+    grids = torch.cat([torch.sigmoid(net(inputs(block))) for block in blocks])
     return F.interpolate(grids, size=(SIDE, SIDE), mode="bilinear")[:, 0].numpy()
 
 
@@ -307,6 +325,7 @@ PARTS = {
     "losses": _of_losses,
     "views": _of_views,
     "unet": _of_unet,
+    "unet_features": partial(_of_unet, steps=250, with_features=True),
     "guided": _of_guided,
 }
 
