@@ -10,7 +10,9 @@ together with 60 good test images, at 128 x 128 pixels. The parts:
     losses   the head from all labelled masks alone, at 128 x 128 pixels, by loss: Dice (threshold 0.5), pixel AP, AUPRO
     views    the head and a bank of the same features as segmentation, saliency and detection; the bank's threshold is
              the one of the highest Dice on the labelled half
-    kinds    a linear classifier of the five kinds on pooled features: accuracy, mean recall of the kinds
+    unet     a U-Net in the same views, trained from scratch on the same masks and grey images of 64 x 64 pixels by the
+             sum of cross entropy and Dice loss; 500 steps, a short training
+    unet_features  the same with the head's features as further channels, 250 steps
     guided   an autoencoder of patches and an attention that is trained to stay on good patches and off the masks of
              `labelled` defects (after CAVGA, Venkataramanan et al. 2020): image AUROC of the autoencoder of good images
              and of the guided one, whose error counts where the attention is; of both errors weighted by 1 - attention;
@@ -21,6 +23,7 @@ A part of a seed whose rows are in the table is skipped. Without --data the stor
 
 import argparse
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,14 +36,17 @@ from torch import Tensor, nn
 
 from adlib.bank.coreset import greedy_coreset
 from adlib.bank.neighbours import nearest
-from adlib.data import load_dataset, read_mask
+from adlib.data import load_dataset, read_image, read_mask
 from adlib.evaluation import box_ap, boxes_of, dice, image_metrics, pixel_metrics, saliency
 from adlib.features.cache import TensorCache
 from adlib.files import atomic_write
+from adlib.networks.unet import Hourglass
+from adlib.progress import progress
 
 TABLE = Path(__file__).parents[1] / "results/mtd/supervised_views.csv"
 SIDE, GOOD_TESTED, SMALLEST = 128, 60, 8
 STEPS, BATCH, LABELLED = 200, 8, (1, 5, 20, 0)
+GREY, UNET_WIDTH, UNET_DEPTH = 64, 16, 4
 NARROW = 16  # values in the middle of the autoencoder
 KEYS = ["part", "seed"]
 
@@ -184,6 +190,63 @@ def _of_views(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Itera
     yield from _judged("head", count, maps, maps, maps > 0.5, masks[tested])
 
 
+def _of_unet(
+    tiles: Tiles, masks: np.ndarray, part: Halves, seed: int, steps: int = 500, with_features: bool = False
+) -> Iterator[dict]:
+    tested, images = _tested(tiles, part), _grey(tiles)
+
+    def inputs(chosen: np.ndarray) -> Tensor:  # (B, 1 or 1 + D, GREY, GREY)
+        if not with_features:
+            return images[chosen]
+        patches = tiles.features[chosen].mT  # (B, D, P)
+        side = round(patches.shape[2] ** 0.5)
+        grids = F.interpolate(patches.reshape(*patches.shape[:2], side, side), size=(GREY, GREY), mode="bilinear")
+        return torch.cat([images[chosen], grids], dim=1)
+
+    maps = _mapped(_fit_unet(inputs, masks, part, seed, steps), inputs, tested)
+    model = "U-Net on features" if with_features else "U-Net"
+    yield from _judged(model, len(part.pool), maps, maps, maps > 0.5, masks[tested])
+
+
+def _grey(tiles: Tiles) -> Tensor:
+    """(N, 1, GREY, GREY) grey images, each with mean 0 and standard deviation 1, as tiles differ in brightness."""
+    root = tiles.dataset.root
+    greys = [read_image(root / name).convert("L").resize((GREY, GREY), Image.Resampling.BOX) for name in tiles.names]
+    images = torch.tensor(np.stack([np.asarray(grey) for grey in greys]))[:, None].float()
+    spread, mean = torch.std_mean(images, dim=(2, 3), keepdim=True)
+    return (images - mean) / spread
+
+
+def _fit_unet(
+    inputs: Callable[[np.ndarray], Tensor], masks: np.ndarray, part: Halves, seed: int, steps: int
+) -> nn.Module:
+    """A U-Net from scratch, on batches as those of `_fit_masks`, each flipped at random."""
+    torch.manual_seed(seed)
+    channels, rng = inputs(part.pool[:1]).shape[1], np.random.default_rng(seed)
+    net = Hourglass(channels, 1, UNET_WIDTH, UNET_DEPTH, skips=UNET_DEPTH)
+    optimiser = torch.optim.AdamW(net.parameters(), 5e-3, weight_decay=1e-3)
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, 5e-3, total_steps=steps)
+    truth = F.adaptive_avg_pool2d(torch.tensor(masks)[:, None].float(), GREY).ge(0.5).float()  # (N, 1, GREY, GREY)
+    for _ in progress(range(steps), label="U-Net", unit="step"):
+        batch = np.concatenate([rng.choice(some, BATCH // 2) for some in (part.good, part.pool)])
+        axes = [2 + axis for axis in range(2) if rng.random() < 0.5]
+        logits, y = net(inputs(batch).flip(axes)), truth[batch].flip(axes)
+        value = F.binary_cross_entropy_with_logits(logits, y) + dice_loss(logits, y)
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+        rate.step()
+    return net.eval()
+
+
+@torch.no_grad()
+def _mapped(net: nn.Module, inputs: Callable[[np.ndarray], Tensor], tested: np.ndarray) -> np.ndarray:
+    """(N, SIDE, SIDE) probabilities."""
+    blocks = np.array_split(tested, -(-len(tested) // 32))
+    grids = torch.cat([torch.sigmoid(net(inputs(block))) for block in blocks])
+    return F.interpolate(grids, size=(SIDE, SIDE), mode="bilinear")[:, 0].numpy()
+
+
 def _judged(
     model: str, labelled: int, maps: np.ndarray, unit: np.ndarray, called: np.ndarray, truth: np.ndarray
 ) -> Iterator[dict]:
@@ -198,30 +261,6 @@ def _judged(
     }
     for metric, value in values.items():
         yield _row(model, labelled, metric, value)
-
-
-def _of_kinds(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Iterator[dict]:
-    del masks
-    names = {kind: n for n, kind in enumerate(tiles.defects)}
-    tested = part.test[tiles.kinds[part.test] != "good"]
-    learned, asked = (torch.tensor([names[k] for k in tiles.kinds[some]]) for some in (part.pool, tested))
-    pooled = torch.cat([tiles.features.mean(dim=1), tiles.features.amax(dim=1)], dim=1)  # (N, 2 D)
-    spread, mean = torch.std_mean(pooled[part.pool], dim=0)
-    pooled = (pooled - mean) / spread
-    torch.manual_seed(seed)
-    linear = nn.Linear(pooled.shape[1], len(names))
-    optimiser = torch.optim.AdamW(linear.parameters(), 1e-2, weight_decay=0.1)
-    for _ in range(200):
-        value = F.cross_entropy(linear(pooled[part.pool]), learned)
-        optimiser.zero_grad()
-        value.backward()
-        optimiser.step()
-    called = linear(pooled[tested]).argmax(dim=1)
-    yield _row("linear", len(part.pool), "accuracy", float((called == asked).float().mean()))
-    yield _row("commonest kind", len(part.pool), "accuracy", float((asked == learned.mode().values).float().mean()))
-    for kind, number in names.items():
-        found = float((called[asked == number] == number).float().mean())
-        yield _row("linear", len(part.pool), f"recall of {kind}", found)
 
 
 def _of_guided(tiles: Tiles, masks: np.ndarray, part: Halves, seed: int) -> Iterator[dict]:
@@ -281,7 +320,14 @@ def _errors(net: nn.Module, x: Tensor) -> Tensor:
     return ((net(x) - x) ** 2).mean(dim=2)
 
 
-PARTS = {"masks": _of_masks, "losses": _of_losses, "kinds": _of_kinds, "views": _of_views, "guided": _of_guided}
+PARTS = {
+    "masks": _of_masks,
+    "losses": _of_losses,
+    "views": _of_views,
+    "unet": _of_unet,
+    "unet_features": partial(_of_unet, steps=250, with_features=True),
+    "guided": _of_guided,
+}
 
 
 def _stored() -> pd.DataFrame:

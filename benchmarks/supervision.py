@@ -1,19 +1,22 @@
-"""How many labelled defects until supervision beats a memory bank? results/mtd/supervision.csv (magnetic tiles).
+"""How many labelled defects until supervision beats a memory bank? results/SET/supervision.csv.
 
-    python benchmarks/supervision.py --data path/to/mtd [--cache DIR] [--seeds 0 1 2]
+    python benchmarks/supervision.py mtd --data path/to/mtd [--cache DIR] [--seeds 0 1 2]
+    python benchmarks/supervision.py tire --data path/to/tire [--cache DIR] [--seeds 0 1 2]
+    python benchmarks/supervision.py elpv --data elpv [--cache DIR] [--seeds 0 1 2]
 
-Half of each kind of defect is the pool that labels come from; the other half and 140 good test images are the test set,
-and 50 further good test images standardise scores. The seed makes the halves, the order of the pool and the initial
-weights. Heads on frozen features (EfficientNet-Lite0, layers of PatchCore, 16 x 16 patches) learn from all good
-training images and the first `labelled` defects of the pool:
+Half of each kind of defect is the pool that labels come from; the other half is tested, together with the good test
+images. Other good images standardise scores: 50 of the magnetic tiles' test images, and the validation images of `tire`
+and ELPV (mono). The seed makes the halves, the order of the pool and the initial weights. Heads on frozen features
+(EfficientNet-Lite0, layers of PatchCore, 16 x 16 patches) learn from all good training images and the first `labelled`
+defects of the pool:
 
     deviation         DevNet's deviation loss
     cross_entropy     the same head, binary cross entropy
-    patchcore         the bank, no labels: the stored scores of results/mtd/methods, which are of the same good images
+    patchcore         the bank of the same good images, no labels; of the magnetic tiles: scores of results/mtd/methods
     both              standardised scores of patchcore and cross_entropy, added
 
-In the setting `held_out` the pool is without one kind, and that kind alone is tested. A fit whose rows are in the table
-is skipped, so a stopped call resumes. Without --data the stored table is printed.
+In the setting `held_out` the pool is without one kind, and that kind alone is tested; ELPV names no kinds. A fit whose
+rows are in the table is skipped, so a stopped call resumes. Without --data the stored table is printed.
 """
 
 import argparse
@@ -38,7 +41,8 @@ from adlib.features.cache import TensorCache
 from adlib.features.patches import patch_vectors
 from adlib.files import atomic_write
 
-TABLE = Path(__file__).parents[1] / "results/mtd/supervision.csv"
+RESULTS = Path(__file__).parents[1] / "results"
+CATEGORIES = {"mtd": None, "tire": None, "elpv": "mono"}
 SEEN, HELD_OUT = (1, 2, 5, 10, 20, 50, 0), (5, 20, 0)  # labelled defects, 0: the whole pool
 GOOD_HELD_OUT = 50
 STEPS, BATCH, HIDDEN, RATE, TOP = 200, 16, 32, 3e-3, 0.1
@@ -47,17 +51,23 @@ KEYS = ["setting", "seed", "pool_without", "labelled"]
 
 @dataclass(frozen=True)
 class Tiles:
-    """All images of the data set. features: (N, P, D), standardised. kinds: (N,). train: (N,) bool."""
+    """All images of the data set. features: (N, P, D), standardised. kinds: (N,). train, validation: (N,) bool."""
 
     dataset: Dataset
     names: list[str]
     features: Tensor
     kinds: np.ndarray
     train: np.ndarray
+    validation: np.ndarray
 
     @property
     def defects(self) -> list[str]:
         return sorted(set(self.kinds) - {"good"})
+
+    @property
+    def named(self) -> list[str]:
+        """Kinds of defect where the set tells several apart."""
+        return self.defects if len(self.defects) > 1 else []
 
 
 @dataclass(frozen=True)
@@ -72,43 +82,53 @@ class Halves:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", help="folder of the magnetic tiles; without it the stored table is printed")
+    parser.add_argument("set", choices=CATEGORIES, help="the data set, which names the table")
+    parser.add_argument("--data", help="its folder, or elpv; without it the stored table is printed")
     parser.add_argument("--cache", help="folder for features; none by default")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     options = parser.parse_args()
+    table = RESULTS / options.set / "supervision.csv"
     if options.data:
         cache = TensorCache(options.cache) if options.cache else None
-        tiles = read_tiles(load_dataset(options.data), cache)
+        tiles = read_tiles(load_dataset(options.data, CATEGORIES[options.set]), cache)
         for seed in options.seeds:
-            _run(tiles, seed)
-    _print_table()
+            _run(table, tiles, seed, cache)
+    _print_table(table)
 
 
-def read_tiles(dataset: Dataset, cache: TensorCache | None, pooled: int = 2) -> Tiles:
-    """Features of every image, by path below the root. pooled: side of the square of patches that is averaged."""
+def read_tiles(dataset: Dataset, cache: TensorCache | None) -> Tiles:
+    """Features of every image, by path below the root."""
     samples = sorted(dataset.samples, key=dataset.relative)
-    detector = make_detector("patchcore", aspect="square")
-    grids = []
-    for item in detector._features([s.path for s in samples], cache=cache):
-        vectors, grid = patch_vectors(item.maps)  # (32 * 32, D)
-        grids.append(F.avg_pool2d(vectors.T.reshape(1, -1, *grid), pooled).flatten(2).mT)  # (1, P, D)
-    kinds, train = np.array([s.defect for s in samples]), np.array([s.split == "train" for s in samples])
-    features = torch.cat(grids)
+    features = pooled_patches([s.path for s in samples], cache)
+    kinds = np.array([s.defect for s in samples])
+    train, validation = (np.array([s.split == split for s in samples]) for split in ("train", "validation"))
     spread, mean = torch.std_mean(features[train], dim=(0, 1))
     names = [dataset.relative(s) for s in samples]
-    return Tiles(dataset, names, (features - mean) / spread, kinds, train)
+    return Tiles(dataset, names, (features - mean) / spread, kinds, train, validation)
+
+
+def pooled_patches(paths: list[Path], cache: TensorCache | None, side: int = 2) -> Tensor:
+    """(N, P, D) patches of PatchCore, averaged over squares of `side` patches."""
+    grids = []
+    for item in make_detector("patchcore", aspect="square")._features(paths, cache=cache):
+        vectors, grid = patch_vectors(item.maps)  # (32 * 32, D)
+        grids.append(F.avg_pool2d(vectors.T.reshape(1, -1, *grid), side).flatten(2).mT)  # (1, P, D)
+    return torch.cat(grids)
 
 
 def halves(tiles: Tiles, seed: int) -> Halves:
     """Half of each kind for the pool, the other half for the test."""
     rng = np.random.default_rng(seed)
-    good = rng.permutation(np.flatnonzero(~tiles.train & (tiles.kinds == "good")))
-    pool, test = [], list(good[GOOD_HELD_OUT:])
+    good = rng.permutation(np.flatnonzero(~tiles.train & ~tiles.validation & (tiles.kinds == "good")))
+    held_out = np.flatnonzero(tiles.validation)
+    if not len(held_out):
+        held_out, good = good[:GOOD_HELD_OUT], good[GOOD_HELD_OUT:]
+    pool, test = [], list(good)
     for kind in tiles.defects:
         order = rng.permutation(np.flatnonzero(tiles.kinds == kind))
         pool += list(order[: len(order) // 2])
         test += list(order[len(order) // 2 :])
-    return Halves(np.flatnonzero(tiles.train), good[:GOOD_HELD_OUT], rng.permutation(pool), np.array(test))
+    return Halves(np.flatnonzero(tiles.train), held_out, rng.permutation(pool), np.array(test))
 
 
 def deviation(scores: Tensor, labels: Tensor) -> Tensor:
@@ -155,30 +175,37 @@ def scores_of(head: nn.Module, features: Tensor) -> np.ndarray:
     return torch.cat([score(head, block) for block in features.split(64)]).numpy()
 
 
-def _run(tiles: Tiles, seed: int) -> None:
+def _run(table: Path, tiles: Tiles, seed: int, cache: TensorCache | None) -> None:
     part = halves(tiles, seed)
-    asked, stored = np.concatenate([part.held_out, part.test]), _bank_scores(seed)
-    of_bank = stored[[tiles.names[i] for i in asked]].to_numpy()
-    for key in _keys(tiles, part, seed):
-        if not _is_stored(key):
-            _store(list(_rows(tiles, part, key, of_bank)))
-            print(key, flush=True)
+    missing = [key for key in _keys(tiles, part, seed) if not _is_stored(table, key)]
+    if missing:
+        of_bank = _bank_scores(tiles, np.concatenate([part.held_out, part.test]), seed, cache)
+    for key in missing:
+        _store(table, list(_rows(tiles, part, key, of_bank)))
+        print(key, flush=True)
 
 
-def _bank_scores(seed: int) -> pd.Series:
-    """Image -> PatchCore's score in the stored run of a seed."""
-    runs = committed_results("mtd/methods")
-    run = next(r for r in runs if (r.protocol.method, r.protocol.seed) == ("patchcore", seed))
-    return run.scores.set_index("image")["score"]
+def _bank_scores(tiles: Tiles, asked: np.ndarray, seed: int, cache: TensorCache | None) -> np.ndarray:
+    """PatchCore's scores of the images asked for."""
+    names = [tiles.names[i] for i in asked]
+    if tiles.dataset.name == "mtd":
+        runs = committed_results("mtd/methods")
+        run = next(r for r in runs if (r.protocol.method, r.protocol.seed) == ("patchcore", seed))
+        return run.scores.set_index("image")["score"][names].to_numpy()
+    detector, root = make_detector("patchcore", seed=seed), tiles.dataset.root
+    detector.fit([s.path for s in tiles.dataset.train_good], cache)
+    return detector.predict([root / name for name in names], cache).scores
 
 
 def _keys(tiles: Tiles, part: Halves, seed: int) -> Iterator[tuple[str, int, str, int]]:
     yield "bank", seed, "", 0
     for labelled in SEEN:
-        yield "seen", seed, "", labelled or len(part.pool)
-    for kind in tiles.defects:
+        if labelled < len(part.pool):
+            yield "seen", seed, "", labelled or len(part.pool)
+    for kind in tiles.named:
+        others = int((tiles.kinds[part.pool] != kind).sum())
         for labelled in HELD_OUT:
-            yield "held_out", seed, kind, labelled or int((tiles.kinds[part.pool] != kind).sum())
+            yield "held_out", seed, kind, labelled or others
 
 
 def _rows(tiles: Tiles, part: Halves, key: tuple[str, int, str, int], of_bank: np.ndarray) -> Iterator[dict[str, Any]]:
@@ -192,12 +219,13 @@ def _rows(tiles: Tiles, part: Halves, key: tuple[str, int, str, int], of_bank: n
             seconds[loss] = round(time.process_time() - start, 1)
             scores[loss] = scores_of(head, tiles.features[np.concatenate([part.held_out, part.test])])
         del scores["patchcore"]
-        scores["both"] = _standardised(of_bank) + _standardised(scores["cross_entropy"])
+        count = len(part.held_out)
+        scores["both"] = _standardised(of_bank, count) + _standardised(scores["cross_entropy"], count)
     kinds = tiles.kinds[part.test]
     for method, values in scores.items():
-        for tested in [without] if without else ["all", *tiles.defects]:
+        for tested in [without] if without else ["all", *tiles.named]:
             shown = (kinds == "good") | (kinds == tested) | (tested == "all")
-            auroc = image_metrics(kinds[shown] != "good", values[GOOD_HELD_OUT:][shown])["image_auroc"]
+            auroc = image_metrics(kinds[shown] != "good", values[len(part.held_out) :][shown])["image_auroc"]
             yield {
                 **dict(zip(KEYS, key, strict=True)),
                 "method": method,
@@ -209,29 +237,28 @@ def _rows(tiles: Tiles, part: Halves, key: tuple[str, int, str, int], of_bank: n
             }
 
 
-def _standardised(scores: np.ndarray) -> np.ndarray:
-    held_out = scores[:GOOD_HELD_OUT]
-    return (scores - held_out.mean()) / held_out.std()
+def _standardised(scores: np.ndarray, count: int) -> np.ndarray:
+    """By the first scores, which are of held-out good images."""
+    return (scores - scores[:count].mean()) / scores[:count].std()
 
 
-def _stored() -> pd.DataFrame:
-    return pd.read_csv(TABLE, keep_default_na=False) if TABLE.exists() else pd.DataFrame(columns=KEYS)
+def _stored(table: Path) -> pd.DataFrame:
+    return pd.read_csv(table, keep_default_na=False) if table.exists() else pd.DataFrame(columns=KEYS)
 
 
-def _is_stored(key: tuple[str, int, str, int]) -> bool:
-    return bool(_stored()[KEYS].eq(list(key)).all(axis=1).any())
+def _is_stored(table: Path, key: tuple[str, int, str, int]) -> bool:
+    return bool(_stored(table)[KEYS].eq(list(key)).all(axis=1).any())
 
 
-def _store(rows: list[dict[str, Any]]) -> None:
-    stored = [_stored()] if TABLE.exists() else []
-    table = pd.concat([*stored, pd.DataFrame(rows)]).sort_values(KEYS, kind="stable")
-    with atomic_write(TABLE) as file:
-        table.to_csv(file, index=False, float_format="%.5f", lineterminator="\n")
+def _store(table: Path, rows: list[dict[str, Any]]) -> None:
+    stored = [_stored(table)] if table.exists() else []
+    with atomic_write(table) as file:
+        together = pd.concat([*stored, pd.DataFrame(rows)]).sort_values(KEYS, kind="stable")
+        together.to_csv(file, index=False, float_format="%.5f", lineterminator="\n")
 
 
-def _print_table() -> None:
-    table = _stored()
-    by = table.groupby(["setting", "method", "labelled", "tested"])["image_auroc"]
+def _print_table(table: Path) -> None:
+    by = _stored(table).groupby(["setting", "method", "labelled", "tested"])["image_auroc"]
     print(by.agg(["mean", "std"]).unstack("tested")["mean"].round(3).to_string())
 
 

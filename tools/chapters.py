@@ -45,6 +45,8 @@ CHAPTERS = (
     Chapter("07", "reconstruction", "autoencoder, SSIM, VAE", "why neither repairing nor copying decides"),
     Chapter("08", "anomaly synthesis", "CutPaste, NSA, DRAEM", "what a detector learns from synthetic defects"),
     Chapter("09", "supervised", "DevNet, segmentation", "how many labels pay, and what a new kind does"),
+    Chapter("08", "anomaly synthesis", "DRAEM", "what a detector learns from synthetic defects"),
+    Chapter("09", "supervised", "DevNet, SuperSimpleNet", "how many labels pay, and what a new kind does"),
     Chapter("10", "few-shot and meta-learning", "k-centre, RegAD", "which shots matter, and whether practice helps"),
     Chapter("11", "zero-shot", "CLIP, WinCLIP, DINO", "what words can replace, and where they cannot"),
     Chapter("12", "noisy training data", "SoftPatch, committee", "what wrong labels cost, and how to find them"),

@@ -22,10 +22,11 @@ def repeats(
     by: str | None = None,
     log: str = "",
     apart: float = 0.0,
+    bands: bool = False,
     x_label: str = "",
     title: str = "",
 ) -> Figure:
-    """Curves through the means over all rows with the same x, with bars of one sample standard deviation.
+    """Curves through the means over all rows with the same x, with bars or bands of one sample standard deviation.
 
     frame: one row per run.
     x: column of the horizontal axis: numbers, or names, which are spaced evenly in the order of the frame.
@@ -33,6 +34,7 @@ def repeats(
     by: column that names the curve of a row; None for one curve.
     log: the logarithmic axes, "", "x", "y" or "xy"; names have no logarithm.
     apart: distance between the curves along a linear axis, so that their bars do not hide each other.
+    bands: shade the standard deviation between the values of x instead of bars.
     x_label: of the horizontal axis; the name of the column if empty.
     title: over all panels.
     Raises InputError where a column is missing or there is no row.
@@ -52,7 +54,10 @@ def repeats(
             places = places + apart * (number - (len(groups) - 1) / 2)
             look = series_look(number)
             ax.plot(places, mean, label=showable(shorten(group, 60)) if by else None, gid="means", **look)
-            ax.errorbar(places, mean, yerr=std, linestyle="none", ecolor=look["color"], capsize=3, elinewidth=1.2)
+            if bands:
+                ax.fill_between(places, mean - std, mean + std, color=look["color"], alpha=0.18, linewidth=0)
+            else:
+                ax.errorbar(places, mean, yerr=std, linestyle="none", ecolor=look["color"], capsize=3, elinewidth=1.2)
         tidy(ax, x_label=x_label or x, y_label=label)
         ax.set(xscale="log" if "x" in log and numeric else "linear", yscale="log" if "y" in log else "linear")
         if not numeric:

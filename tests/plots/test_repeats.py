@@ -34,6 +34,15 @@ def test_curves_can_be_set_apart_so_that_no_bar_hides_another():
     assert [[float(s[0, 0]) for s in segments] for segments in bars] == [[-0.25, 7.75], [0.25, 8.25]]
 
 
+def test_a_band_is_one_standard_deviation_on_each_side_of_the_mean():
+    frame = pd.DataFrame({"labels": ["1", "1", "half", "half"], "score": [1.0, 3.0, 5.0, 5.0]})
+    figure = plots.repeats(frame, "labels", {"score": "score"}, bands=True)
+    corners = figure.axes[0].collections[0].get_paths()[0].vertices
+    assert sorted(corners[corners[:, 0] == 0, 1])[0] == pytest.approx(2 - np.sqrt(2))
+    assert sorted(corners[corners[:, 0] == 0, 1])[-1] == pytest.approx(2 + np.sqrt(2))
+    assert set(corners[corners[:, 0] == 1, 1]) == {5.0} and not figure.axes[0].containers
+
+
 def test_names_are_spaced_evenly_in_the_order_of_the_frame():
     frame = pd.DataFrame({"layer": ["deep", "deep", "shallow"], "a": [1.0, 3, 4], "b": [0.0, 0, 1]})
     figure = plots.repeats(frame, "layer", {"a": "A", "b": "B"})
