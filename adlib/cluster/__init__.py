@@ -1,7 +1,7 @@
 """Runs on the workers of a Dask scheduler: this machine's, a second workstation's, or those of a cluster's queue.
 
-`connect` finds the scheduler, `check_workers` refuses workers that would give other numbers, `run_tasks` sends tasks and
-stores what comes back, and `perform` is what a worker does with one task. docs/cluster.md shows how to start both.
+`connect` finds the scheduler, `check_workers` refuses workers that would give other numbers, `run_tasks` sends tasks
+and stores what comes back, and `perform` is what a worker does with one task. docs/cluster.md shows how to start both.
 """
 
 from adlib.cluster.connection import check_workers, connect
