@@ -8,17 +8,19 @@ the tasks in progress alone. Other workers may take a task where its own is busy
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from queue import Empty, SimpleQueue
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from distributed import Client, Future, KilledWorker
+from dask.utils import apply
+from distributed import Client, Future, KilledWorker, get_worker
 from distributed.client import FutureCancelledError
 
 from adlib.cluster.connection import check_alive, gone
 from adlib.cluster.tasks import Message
-from adlib.cluster.worker import Work, answered, perform
 from adlib.errors import InputError
 
+PERFORM = "adlib.cluster.worker:perform"
 LOOK_S = 1.0  # between two looks whether the scheduler is still there
 
 
@@ -45,12 +47,13 @@ class Reply(Generic[Item]):
     message: Message | None
 
 
-def dispatch(client: Client, chains: Iterable[Iterator[Item]], work: Work = perform) -> Iterator[Reply[Item]]:
+def dispatch(client: Client, chains: Iterable[Iterator[Item]], work: str = PERFORM) -> Iterator[Reply[Item]]:
     """Do all tasks of all chains; yields replies as they come. Nothing of a reply is kept here.
 
     client: of the scheduler.
     chains: tasks in order; the next one is taken when the one before has been answered.
-    work: what a worker does with the text of a task. Equal texts are done once, also for several clients.
+    work: the function that a worker calls with the text of a task, as "module:name". What several clients ask for in
+        equal texts at the same time is done once.
     Raises InputError where the scheduler is gone, or where a worker cannot start a task at all.
     """
     done: SimpleQueue[Future] = SimpleQueue()
@@ -60,10 +63,10 @@ def dispatch(client: Client, chains: Iterable[Iterator[Item]], work: Work = perf
         task = next(chain, None)
         if task is None:
             return
-        key = f"adlib-{hashlib.sha256(task.text.encode()).hexdigest()}"
+        key = f"adlib-{hashlib.sha256((work + task.text).encode()).hexdigest()}"
         # Started chains go first, so that a worker seldom has more than two of them.
         where = {"workers": [worker], "allow_other_workers": True, "priority": 1} if worker else {}
-        future = client.submit(answered, work, task.text, key=key, **where)
+        future = client.get({key: _call(work, task.text)}, key, sync=False, **where)
         running[key] = future, task, chain
         future.add_done_callback(done.put)
 
@@ -80,6 +83,14 @@ def dispatch(client: Client, chains: Iterable[Iterator[Item]], work: Work = perf
         del future  # the workers may forget the result
         send(chain, reply.worker)
         yield reply
+
+
+def _call(work: str, text: str) -> list[Any]:
+    """A task of Dask that gives the worker's address and the answer.
+
+    The function goes by its name, so that a scheduler, which reads tasks, needs neither adlib nor torch.
+    """
+    return [(getattr, (get_worker,), "address"), (apply, (resolve_name, work), [text])]
 
 
 def _reply(client: Client, future: Future, task: Item) -> Reply[Item]:

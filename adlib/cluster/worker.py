@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,13 +19,6 @@ from adlib.experiments.protocol import Protocol
 from adlib.experiments.shared_work import share_distances
 from adlib.experiments.store import ResultStore
 from adlib.features.cache import TensorCache, digest
-
-Work = Callable[[str], Message]
-
-
-def answered(work: Work, text: str) -> tuple[str, Message]:
-    """The address of this worker, and what it answers."""
-    return get_worker().address, work(text)
 
 
 def lacking(needs: dict) -> str:

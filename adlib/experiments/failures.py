@@ -25,7 +25,7 @@ class Failure:
     def line(self) -> str:
         """One line for the terminal."""
         p = self.protocol
-        shots = "all images" if p.shots is None else f"{p.shots} shots"
+        shots = "all images" if p.shots is None else f"{p.shots} shot{'' if p.shots == 1 else 's'}"
         where = f" ({self.worker})" if self.worker else ""
         return f"{p.category}, {p.method}, {shots}, seed {p.seed}: {self.reason}{where}"
 

@@ -1,9 +1,8 @@
 """Real runs on real workers: the numbers of this process, and what is kept when something fails."""
 
 import os
+import shutil
 import signal
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from adlib import cluster
 from adlib.cli import main
 from adlib.cluster import Needs, check_workers, connect
 from adlib.cluster import units as units_module
@@ -20,7 +20,7 @@ from adlib.experiments.failures import Failure, Failures
 from adlib.experiments.store import ResultStore
 from adlib.experiments.sweep import Sweep, run_sweep
 from adlib.papers.on_cluster import reproduce_on
-from adlib.papers.reproduction import Reproduction, reproduce
+from adlib.papers.reproduction import check_data, planned, reproduce
 from helpers.dask_processes import START_S, Processes
 
 pytestmark = pytest.mark.slow
@@ -54,7 +54,7 @@ def test_results_are_those_of_this_process_also_by_two_commands_at_once(processe
 def test_a_worker_killed_in_a_run_costs_nothing_but_time(processes, client, wanted, weld, tmp_path, monkeypatch):
     victim = processes.start_worker()
     client.wait_for_workers(3, timeout=START_S)
-    slow = replace(wanted, paper="patchcore", resolutions=(), preprocess=(), coresets=(0.5, 0.25, 0.1), shots=("full",))
+    more = replace(wanted, shots=("1", "2", "4"), seeds=(0, 1, 2))
     killed = []
 
     def watched(*arguments):
@@ -65,35 +65,43 @@ def test_a_worker_killed_in_a_run_costs_nothing_but_time(processes, client, want
 
     dispatch = units_module.dispatch
     monkeypatch.setattr(units_module, "dispatch", watched)
-    assert reproduce_on(client, slow, weld, **QUIET) == [] and killed
-    here = replace(slow, results=tmp_path / "here")
+    assert reproduce_on(client, more, weld, **QUIET) == [] and killed
+    here = replace(more, results=tmp_path / "here")
     reproduce(here, weld, **QUIET)
-    assert files(slow.results) == files(here.results) and len(files(here.results)) == 12
+    assert files(more.results) == files(here.results) and len(files(here.results)) == 18
 
 
-def test_failed_runs_are_kept_listed_and_repeated_when_asked(processes, toy_root, wanted, capsys, tmp_path):
-    words = ["reproduce", "patchcore", "--data", str(toy_root), "--category", "weld", "--results", str(tmp_path / "p")]
-    words += ["--backbone", "efficientnet_lite0", "--coreset", "0.1", "0.05", "--cluster", processes.address]
-    job = Reproduction("patchcore", str(toy_root), tmp_path, ("weld",), ("efficientnet_lite0",), (0.1, 0.05))
-    from adlib.papers.reproduction import check_data, planned
-
+def test_failed_runs_are_kept_listed_and_repeated_when_asked(processes, toy_root, wanted, capsys):
+    words = [
+        "reproduce",
+        "anomalydino",
+        "--data",
+        str(toy_root),
+        "--category",
+        "weld",
+        "--results",
+        str(wanted.results),
+    ]
+    words += ["--backbone", "efficientnet_lite0", "--resolution", "64", "--preprocess", "none", "--shots", "1"]
+    words += ["--seeds", "0", "1", "--cluster", processes.address]
+    job = replace(wanted, shots=("1",))
     first, second = planned(job, check_data(job, **QUIET)[0])
-    Failures(tmp_path / "p").put(Failure(first, "CUDA ran out of memory.", "tcp://gpu:1"))
+    failures, store = Failures(wanted.results), ResultStore(wanted.results)
+    failures.put(Failure(first, "CUDA ran out of memory.", "tcp://gpu:1"))
     assert main(words) == 1
     err = capsys.readouterr().err
     assert "1 run failed; --retry-failed repeats them:" in err and "Dashboard: http://127.0.0.1" in err
-    assert "  weld, patchcore, all images, seed 0: CUDA ran out of memory. (tcp://gpu:1)" in err
-    store = ResultStore(tmp_path / "p")
+    assert "  weld, anomalydino, 1 shot, seed 0: CUDA ran out of memory. (tcp://gpu:1)" in err
     assert first not in store and second in store
     assert main([*words, "--retry-failed"]) == 0 and "failed" not in capsys.readouterr().err
-    assert first in store and Failures(tmp_path / "p").get(first) is None
+    assert first in store and failures.get(first) is None
     assert main([*words[:-2], "--retry-failed"]) == 2 and "goes with --cluster" in capsys.readouterr().err
 
 
 def test_a_run_that_fails_on_a_worker_costs_the_others_nothing(client, toy_root, wanted, tmp_path):
     """A mask that is no image is found when the maps are measured."""
     spoilt = tmp_path / toy_root.name
-    subprocess.run([sys.executable, "-c", f"import shutil; shutil.copytree({str(toy_root)!r}, {str(spoilt)!r})"])
+    shutil.copytree(toy_root, spoilt)
     next((spoilt / "weld/ground_truth").rglob("*.png")).write_bytes(b"no image")
     job = replace(wanted, data=str(spoilt), categories=(), shots=("1",), seeds=(0,))
     (failure,) = reproduce_on(client, job, load_dataset(str(spoilt)), **QUIET)
@@ -160,8 +168,6 @@ def test_a_sweep_on_local_workers_is_the_sweep_and_listens_on_loopback_alone(toy
             seen.update(c.laddr.ip for c in process.net_connections() if c.status == psutil.CONN_LISTEN)
         seen.update(c.laddr.ip for c in psutil.Process().net_connections() if c.status == psutil.CONN_LISTEN)
         return run_on(*arguments, **how)
-
-    from adlib import cluster
 
     run_on = cluster.run_sweep_on
     monkeypatch.setattr(cluster, "run_sweep_on", listened)

@@ -17,7 +17,7 @@ from adlib.data import load_dataset
 from adlib.experiments.execution import run
 from adlib.experiments.failures import Failure, Failures
 from adlib.experiments.planning import Machine, plan
-from adlib.experiments.store import ResultStore
+from adlib.experiments.store import Result, ResultStore
 
 SMALL = {"resize": 64, "coreset": 20}
 
@@ -117,8 +117,6 @@ def test_units_share_features_and_are_dealt_to_idle_workers(task, toy_root):
 def test_scores_keep_every_bit(task):
     scores = pd.DataFrame({"image": ["ü.png"], "label": [1], "defect": ["孔"], "score": np.float32([0.1])})
     grids = [np.random.default_rng(0).random((2, 3), dtype=np.float32)]
-    from adlib.experiments.store import Result
-
     ((found, back),) = Answer.from_message(Answer([(Result(task.runs[0], {}, scores), grids)]).message).results
     pd.testing.assert_frame_equal(found.scores, scores)
     assert np.array_equal(back[0], grids[0]) and back[0].dtype == np.float32

@@ -11,7 +11,7 @@ from adlib.cluster import connect
 from adlib.cluster.dispatch import dispatch
 from adlib.errors import InputError
 from helpers.dask_processes import START_S, Processes
-from helpers.dask_work import Words, nap
+from helpers.dask_work import NAP, Words
 
 pytestmark = pytest.mark.slow
 OPENSSL = shutil.which("openssl")
@@ -36,11 +36,11 @@ def test_only_who_has_the_certificate_is_let_in(certificate, tmp_path, monkeypat
     try:
         assert own.address.startswith("tls://127.0.0.1:")
         own.start_worker()
-        settings = {"ca-file": pem, "client": {"cert": pem}}
-        with dask.config.set({"distributed.comm.tls": settings}), connect(own.address) as client:
+        settings = {"distributed.comm.tls.ca-file": pem, "distributed.comm.tls.client.cert": pem}
+        with dask.config.set(settings), connect(own.address) as client:
             monkeypatch.setattr("adlib.cluster.connection.ANSWER_S", START_S)
             client.wait_for_workers(1, timeout=START_S)
-            (reply,) = dispatch(client, [iter([Words(f"{tmp_path}|one|0")])], nap)
+            (reply,) = dispatch(client, [iter([Words(f"{tmp_path}|one|0")])], NAP)
             assert reply.worker.startswith("tls://")
         with pytest.raises(InputError, match="certificates"), connect(own.address):
             pass
