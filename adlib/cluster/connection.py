@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from importlib.metadata import version
-from typing import Any
 
 from distributed import Client, LocalCluster
 
@@ -101,11 +100,16 @@ def _local(address: str) -> LocalCluster:
     count = address.removeprefix("local:")
     if not (count.isdecimal() and int(count) > 0):
         raise InputError(f"local:N takes a number of worker processes of at least 1, not {count!r}.")
-    threads = os.environ.get("OMP_NUM_THREADS") or threads_each(int(count))
-    how: dict[str, Any] = {"env": {"OMP_NUM_THREADS": threads}, "silence_logs": logging.CRITICAL}
-    how["memory_limit"] = 0  # as in a sweep without workers: the system decides
+    page = f"{LOOPBACK}:0"  # Dask's own default for the pages of workers is every interface
     return LocalCluster(
-        n_workers=int(count), threads_per_worker=1, host=LOOPBACK, dashboard_address=f"{LOOPBACK}:0", **how
+        n_workers=int(count),
+        threads_per_worker=1,
+        host=LOOPBACK,
+        dashboard_address=page,
+        worker_dashboard_address=page,
+        memory_limit=0,  # as in a sweep without workers: the system decides
+        silence_logs=logging.CRITICAL,
+        env={"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or threads_each(int(count))},
     )
 
 
