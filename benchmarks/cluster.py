@@ -34,7 +34,7 @@ WORK = "cluster:made"  # this file, which workers of `local:N` find where it was
 
 @dataclass(frozen=True)
 class Made:
-    """Made-up runs. seconds: how long each sleeps. images, side: size of its result."""
+    """Made-up runs. seconds: how long each sleeps. images, side: size of its result; side 0 for no patch scores."""
 
     seconds: float
     images: int
@@ -50,7 +50,7 @@ def made(text: str) -> Message:
     names = [f"test/good/{i:03d}.png" for i in range(run.images)]
     columns = {"image": names, "label": [0] * run.images, "defect": ["good"] * run.images}
     scores = pd.DataFrame(columns | {"score": random.random(run.images)})
-    grids = list(random.random((run.images, run.side, run.side), dtype=np.float32))
+    grids = list(random.random((run.images, run.side, run.side), dtype=np.float32)) if run.side else None
     return Answer([(Result(task.runs[0], {"metrics": {}}, scores), grids)]).message
 
 
@@ -75,7 +75,7 @@ def on_cluster(address: str, count: int, length: int, run: Made) -> tuple[float,
     with tempfile.TemporaryDirectory() as folder, connect(address) as client:
         outputs = Outputs(ResultStore(folder))
         client.wait_for_workers(1)
-        list(dispatch(client, chains(4, 1, Made(0, 1, 1)), WORK))  # the workers import what they need
+        list(dispatch(client, chains(4, 1, Made(0, 1, 0)), WORK))  # the workers import what they need
         begin = time.perf_counter()
         replies = dispatch(client, chains(count, length, run), WORK)
         for reply in progress(replies, total=count, label="runs", unit="run"):
@@ -101,7 +101,7 @@ def main() -> None:
     two_seconds = Made(2.0, 100, 32)
     pairs = [(on_cluster("local:1", 15, 15, two_seconds)[0], alone(15, two_seconds)) for _ in rounds]
     extra = [100 * (cluster / local - 1) for cluster, local in pairs]
-    empty = [on_cluster("local:2", 1000, 15, Made(0.0, 1, 1))[0] for _ in rounds]
+    empty = [on_cluster("local:2", 1000, 15, Made(0.0, 1, 0))[0] for _ in rounds]
     sizes = on_cluster("local:2", 1000, 15, Made(0.0, 100, 32))[1]
     rows = [
         ("15 runs of 2 s, one worker: overhead a run, %", np.median(extra), min(extra), max(extra)),
