@@ -40,7 +40,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="one sample of the shots for each")
     protocol_arguments(parser)
     machine_arguments(parser)
-    parser.add_argument("--workers", type=int, default=2, help="notebooks run at the same time")
+    parser.add_argument("--workers", type=int, default=2, help="notebooks run at the same time, without --cluster")
     cluster_arguments(parser)
     parser.add_argument("--out", type=place, help="folder of results, notebooks and report (default: runs/NAME)")
     parser.add_argument(

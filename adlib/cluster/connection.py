@@ -18,6 +18,7 @@ from adlib.experiments.notebook_run import threads_each
 
 LOOPBACK = "127.0.0.1"
 ANSWER_S = 10.0  # how long a scheduler may take to answer
+GONE = "The scheduler is gone; finished runs are kept, so start it again and give the same command."
 _LOGGERS = ("distributed", "tornado.application", "asyncio")
 
 
@@ -44,12 +45,11 @@ def check_workers(client: Client, needs: Needs) -> None:
     client: of the scheduler.
     needs: what workers must have; a worker that joins later is asked by its first task.
     """
+    own = version("adlib")
     for worker, found in client.run(version, "adlib", on_error="return").items():
-        if found != version("adlib"):
+        if found != own:  # an error, where there is none
             has = f"has adlib {found}" if isinstance(found, str) else "has no adlib"
-            raise InputError(
-                f"The worker {worker} {has}, and {version('adlib')} is needed; install that version there."
-            )
+            raise InputError(f"The worker {worker} {has}, and {own} is needed; install that version there.")
     for worker, reason in client.run(lacking, needs.as_dict(), on_error="return").items():
         if isinstance(reason, Exception):
             reason = f"has another adlib ({' '.join(str(reason).split())}); copy the same checkout there"
@@ -65,15 +65,7 @@ def workers(client: Client) -> Mapping[str, int]:
 def check_alive(client: Client) -> None:
     """InputError where the scheduler is gone."""
     if client.status != "running":
-        raise gone(client)
-
-
-def gone(client: Client) -> InputError:
-    """The sentence for a scheduler that is gone."""
-    address = client._start_arg if isinstance(client._start_arg, str) else "this machine"
-    return InputError(
-        f"The scheduler at {address} is gone; finished runs are kept, so start it again and give the same command."
-    )
+        raise InputError(GONE)
 
 
 def _client(address: str) -> Client:

@@ -16,7 +16,7 @@ from dask.utils import apply
 from distributed import Client, Future, KilledWorker, get_worker
 from distributed.client import FutureCancelledError
 
-from adlib.cluster.connection import check_alive, gone
+from adlib.cluster.connection import GONE, check_alive
 from adlib.cluster.tasks import Message
 from adlib.errors import InputError
 
@@ -79,7 +79,7 @@ def dispatch(client: Client, chains: Iterable[Iterator[Item]], work: str = PERFO
             check_alive(client)
             continue
         future, task, chain = running.pop(key)
-        reply = _reply(client, future, task)
+        reply = _reply(future, task)
         del future  # the workers may forget the result
         send(chain, reply.worker)
         yield reply
@@ -93,13 +93,13 @@ def _call(work: str, text: str) -> list[Any]:
     return [(getattr, (get_worker,), "address"), (apply, (resolve_name, work), [text])]
 
 
-def _reply(client: Client, future: Future, task: Item) -> Reply[Item]:
+def _reply(future: Future, task: Item) -> Reply[Item]:
     try:
         return Reply(task, *future.result())
     except KilledWorker as error:
         return Reply(task, error.last_worker.address, None)
     except (FutureCancelledError, OSError) as error:
-        raise gone(client) from error
+        raise InputError(GONE) from error
     except Exception as error:  # `perform` raises nothing, so the worker could not even start it
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise InputError(f"A worker cannot start a task ({reason}); is adlib installed there as it is here?") from error

@@ -117,12 +117,22 @@ def _features(protocol: Protocol, task: Task) -> tuple:
 
 def _spread(units: list[list[Task]], workers: int) -> Iterator[list[Task]]:
     """The units, dealt out in parts where there are fewer than workers; each part shares among itself alone."""
-    parts = max(1, workers // max(1, len(units)))
-    for unit in units:
-        for start in range(min(parts, len(unit))):
-            part = unit[start::parts]
+    for unit, count in zip(units, _parts([len(unit) for unit in units], workers), strict=True):
+        for start in range(count):
+            part = unit[start::count]
             shared = tuple(protocol for task in part for protocol in task.runs)
             yield [replace(task, unit=shared, last=task is part[-1]) for task in part]
+
+
+def _parts(sizes: list[int], workers: int) -> list[int]:
+    """In how many parts each unit is dealt out: the one with the largest parts is split until each worker has one."""
+    parts = [1] * len(sizes)
+    for _ in range(workers - len(sizes)):
+        largest = max(range(len(sizes)), key=lambda i: sizes[i] / parts[i], default=None)
+        if largest is None or sizes[largest] == parts[largest]:
+            break
+        parts[largest] += 1
+    return parts
 
 
 def _undone(unit: list[Task], outputs: Outputs) -> Iterator[Task]:

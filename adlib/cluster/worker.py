@@ -31,8 +31,11 @@ def perform(text: str) -> Message:
     task = Task.from_text(text)
     if unfit := task.needs.lacking():
         return Answer(unfit=unfit).message
-    with tempfile.TemporaryDirectory(prefix="adlib-", dir=_scratch()) as folder:
-        return _do(task, Path(folder)).message
+    try:
+        with tempfile.TemporaryDirectory(prefix="adlib-", dir=_scratch()) as folder:
+            return _do(task, Path(folder)).message
+    except Exception as error:  # a full disk of the worker, for instance
+        return Answer(failed=_sentence(error)).message
 
 
 def _do(task: Task, folder: Path) -> Answer:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from adlib.cluster import Needs, Outputs, Task
 from adlib.cluster.tasks import Answer, Source
-from adlib.cluster.units import _spread, _units
+from adlib.cluster.units import _parts, _spread, _units
 from adlib.cluster.worker import perform
 from adlib.data import load_dataset
 from adlib.experiments.execution import run
@@ -112,6 +112,7 @@ def test_units_share_features_and_are_dealt_to_idle_workers(task, toy_root):
     dealt = list(_spread(units, workers=8))
     assert [[t.runs[0].shots for t in unit] for unit in dealt[:2]] == [[4, 1], [2]] and len(dealt) == 8
     assert len(list(_spread(units, workers=100))) == len(tasks)
+    assert _parts([3, 15, 2], workers=5) == [1, 3, 1] and _parts([3, 2], workers=0) == [1, 1] and _parts([], 2) == []
 
 
 def test_scores_keep_every_bit(task):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from helpers.places import ROOT
 
+PAGE = ("--dashboard-address", "127.0.0.1:0")
 START_S = 120  # a loaded machine imports torch slowly
 
 
@@ -25,16 +26,15 @@ class Processes:
         self.running: list[subprocess.Popen] = []
         self.start_scheduler()
 
-    def start_scheduler(self, port: str = "0") -> None:
+    def start_scheduler(self) -> None:
         """Start the scheduler and learn its address."""
-        self.file.unlink(missing_ok=True)
-        words = ("--host", "127.0.0.1", "--port", port, "--no-dashboard", "--scheduler-file", str(self.file))
+        words = ("--host", "127.0.0.1", "--port", "0", *PAGE, "--scheduler-file", str(self.file))
         self.scheduler = self._start("scheduler", *words)
         self.address = _when_written(self.file)["address"]
 
     def start_worker(self, **variables: str) -> subprocess.Popen:
         """Start a worker; variables: of its environment."""
-        words = (self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard")
+        words = (self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", *PAGE)
         return self._start("worker", *words, "--local-directory", str(self.folder), **variables)
 
     def close(self) -> None:
