@@ -148,7 +148,7 @@ def test_a_scheduler_that_goes_costs_what_is_in_progress(client, wanted, weld, t
                 patch.setattr(units_module.Outputs, "keep", keep)
                 reproduce_on(lost, wanted, weld, **QUIET)
         finished = {path: path.stat().st_mtime_ns for path in wanted.results.glob("*.json")}
-        assert len(finished) == 1
+        assert 0 < len(finished) < 4
     finally:
         own.close()
     assert reproduce_on(client, wanted, weld, **QUIET) == []  # another scheduler
