@@ -19,7 +19,7 @@ from adlib.experiments.notebook_run import threads_each
 LOOPBACK = "127.0.0.1"
 ANSWER_S = 10.0  # how long a scheduler may take to answer
 GONE = "The scheduler is gone; finished runs are kept, so start it again and give the same command."
-_LOGGERS = ("distributed", "tornado.application", "asyncio")
+_TALKERS = ("distributed", "tornado", "asyncio")  # the first word of their loggers' names
 
 
 @contextmanager
@@ -108,7 +108,9 @@ def _local(address: str) -> LocalCluster:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Dask's own messages, often with a traceback, are left out: what matters is said in one sentence."""
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    # Each by itself, because Dask gives levels to loggers below its own.
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in _TALKERS]
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)

@@ -81,7 +81,7 @@ def test_a_task_that_kills_its_workers_is_given_up(tmp_path, monkeypatch):
         own.close()
 
 
-def test_a_scheduler_that_goes_is_one_sentence(tmp_path):
+def test_a_scheduler_that_goes_is_one_sentence(tmp_path, caplog):
     own = Processes(tmp_path)
     try:
         with connect(own.address) as client:
@@ -89,6 +89,7 @@ def test_a_scheduler_that_goes_is_one_sentence(tmp_path):
             own.scheduler.kill()
             with pytest.raises(InputError, match="is gone; finished runs are kept, so start it again"):
                 next(replies)
+        assert caplog.records == []  # no traceback of Dask next to it
     finally:
         own.close()
 
