@@ -2,11 +2,18 @@
 
 import argparse
 import json
-from collections.abc import Sequence
-from typing import Any
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from adlib.cli.parser import FRAMES, LAYOUTS, PAGES, PREPROCESS, SELECTIONS, choice, expanded
 from adlib.errors import InputError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from adlib.experiments.failures import Failure
 
 
 def data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +57,47 @@ def machine_arguments(parser: argparse.ArgumentParser) -> None:
         help="file of the backbone's weights (default: searched for, then downloaded)",
     )
     parser.add_argument("--device", help="cpu, cuda, ... (default: a GPU if available)")
+
+
+def cluster_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare who does the runs, if not this process."""
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="a Dask scheduler whose workers do the runs, or local:N for N processes on this machine (docs/cluster.md)",
+    )
+    parser.add_argument(
+        "--retry-failed", action="store_true", help="with --cluster: repeat runs that failed (default: list them)"
+    )
+
+
+@contextmanager
+def cluster_of(options: argparse.Namespace) -> "Iterator[Client | None]":
+    """The client of `--cluster`, None without it. Raises InputError without Dask, and as `adlib.cluster.connect`."""
+    if options.cluster is None:
+        if options.retry_failed:
+            raise InputError("--retry-failed goes with --cluster; without it, no failed run is skipped.")
+        yield None
+        return
+    try:
+        from adlib.cluster import connect
+    except ModuleNotFoundError as error:
+        raise InputError(f"--cluster needs {error.name}; pip install 'adlib[cluster]'.") from error
+    with connect(options.cluster) as client:
+        count = len(client.nthreads())
+        found = f"{count} worker{'' if count == 1 else 's'}" if count else "no worker yet; runs start when one joins"
+        print(f"Cluster: {found}. Dashboard: {client.dashboard_link}", file=sys.stderr)
+        yield client
+
+
+def say_failures(failures: "Sequence[Failure]") -> int:
+    """Print the runs that failed; returns the exit code of the command, 1 where there is any."""
+    if failures:
+        count = f"{len(failures)} run{'' if len(failures) == 1 else 's'}"
+        print(f"\n{count} failed; --retry-failed repeats them:", file=sys.stderr)
+    for failure in failures:
+        print(f"  {failure.line}", file=sys.stderr)
+    return 1 if failures else 0
 
 
 def protocol_arguments(parser: argparse.ArgumentParser) -> None:

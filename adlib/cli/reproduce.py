@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from adlib.cli.arguments import machine_arguments
+from adlib.cli.arguments import cluster_arguments, cluster_of, machine_arguments, say_failures
 from adlib.cli.parser import PAPERS, PREPROCESS, choice, expanded, place
 
 
@@ -41,13 +41,15 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--coreset", type=float, nargs="+", default=[], help="PatchCore: fractions (default: 0.25 0.1 0.01)"
     )
+    cluster_arguments(parser)
     parser.add_argument("--results", type=place, help="folder of results (default: runs/reproduce/PAPER)")
     parser.add_argument("--out", type=place, metavar="FILE", help="also write the table as .html, .md or .csv")
     parser.add_argument("--plan", action="store_true", help="print what would run, and stop")
     parser.set_defaults(command=_reproduce)
 
 
-def _reproduce(options: argparse.Namespace) -> None:
+def _reproduce(options: argparse.Namespace) -> int:
+    from adlib.experiments.failures import Failure
     from adlib.experiments.planning import Machine
     from adlib.papers.page import print_page
     from adlib.papers.reproduction import Reproduction, check_data, reproduce
@@ -67,6 +69,15 @@ def _reproduce(options: argparse.Namespace) -> None:
     )
     dataset, lines = check_data(job)
     print("\n".join([*lines, job.describe(dataset)]), flush=True)
-    if not options.plan:
-        reproduce(job, dataset)
-        print_page(job.paper, [job.results], options.out)
+    if options.plan:
+        return 0
+    failures: list[Failure] = []
+    with cluster_of(options) as client:
+        if client is None:
+            reproduce(job, dataset)
+        else:
+            from adlib.papers.on_cluster import reproduce_on
+
+            failures = reproduce_on(client, job, dataset, options.retry_failed)
+    print_page(job.paper, [job.results], options.out)
+    return say_failures(failures)

@@ -5,12 +5,8 @@ cache, and so do distances, where a method's score is a minimum over reference i
 sweep that was killed continues.
 """
 
-import contextlib
 import json
 import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -22,6 +18,8 @@ from adlib.data.layouts import BUILT_IN
 from adlib.data.names import printable
 from adlib.errors import InputError
 from adlib.experiments.choices import Choices
+from adlib.experiments.notebook_run import NOTEBOOK as NOTEBOOK  # chapter 22 finds it here
+from adlib.experiments.notebook_run import execute_notebook
 from adlib.experiments.planning import build
 from adlib.experiments.protocol import Protocol, joined_title
 from adlib.experiments.references import unseen_references
@@ -31,9 +29,6 @@ from adlib.features.cache import TensorCache
 from adlib.features.extract import extract
 from adlib.files import short_name
 from adlib.progress import progress
-
-KERNEL = "python3"  # as in the notebook
-NOTEBOOK = Path(__file__).with_name("run.ipynb")  # in the package, so a wheel contains it
 
 
 @dataclass(frozen=True)
@@ -135,7 +130,7 @@ def run_sweep(sweep: Sweep, show_progress: bool = True) -> tuple[list[Job], bool
     Raises InputError where a notebook fails, with the notebook's error message.
     """
     everything = jobs(sweep)
-    waiting = [job for job in everything if not _done(job, sweep)]
+    waiting = [job for job in everything if not is_done(job, sweep)]
     if waiting:
         _warm(waiting, sweep, show_progress)
     with progress(total=len(waiting), label="notebooks", unit="run", show=show_progress) as bar:
@@ -152,11 +147,13 @@ def run_sweep(sweep: Sweep, show_progress: bool = True) -> tuple[list[Job], bool
     return everything, bool(waiting)
 
 
-def _done(job: Job, sweep: Sweep) -> bool:
-    return _notebook(job, sweep).exists() and all(protocol in sweep.store for protocol in job.protocols)
+def is_done(job: Job, sweep: Sweep) -> bool:
+    """Whether the notebook of a job and all its results are on disk."""
+    return notebook_file(job, sweep).exists() and all(protocol in sweep.store for protocol in job.protocols)
 
 
-def _notebook(job: Job, sweep: Sweep) -> Path:
+def notebook_file(job: Job, sweep: Sweep) -> Path:
+    """The executed notebook of a job."""
     return sweep.out / "notebooks" / f"{job.title}.ipynb"
 
 
@@ -177,70 +174,14 @@ def _warm(waiting: Sequence[Job], sweep: Sweep, show_progress: bool) -> None:
 
 
 def _execute(job: Job, sweep: Sweep) -> None:
-    """Execute the notebook under a temporary name; it is renamed only when it has finished."""
-    target = _notebook(job, sweep)
-    if _done(job, sweep):  # by another sweep in the same folder
+    target = notebook_file(job, sweep)
+    if is_done(job, sweep):  # by another sweep in the same folder
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{short_name(target.stem, 60)}."
-    handle, temporary = tempfile.mkstemp(prefix=prefix, suffix=".part.ipynb", dir=target.parent)
-    os.close(handle)
-    try:
-        ended = _papermill(Path("notebooks", Path(temporary).name), _parameters(job, sweep), sweep)
-        if ended.returncode:
-            reason = _last_error(Path(temporary)) or "".join(ended.stderr.strip().splitlines()[-1:])
-            raise InputError(f"{target.stem}: {' '.join(reason.split())}")
-        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
-        os.replace(temporary, target)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+    execute_notebook(target, notebook_parameters(job, sweep), sweep.workers)
 
 
-def _papermill(notebook: Path, parameters: dict[str, Any], sweep: Sweep) -> subprocess.CompletedProcess[str]:
-    """Run papermill in the folder of the sweep; notebook: where it writes, below that folder.
-
-    So the notebook does not hold the path of that folder, which may have bytes that are no text.
-    """
-    # papermill formats both paths with the parameters; a name with braces is no parameter.
-    paths = [str(path).replace("{", "{{").replace("}", "}}") for path in (NOTEBOOK, notebook)]
-    command = [sys.executable, "-m", "papermill", *paths, "--kernel", KERNEL, "--no-progress-bar"]
-    command += ["--parameters_yaml", json.dumps(parameters, ensure_ascii=False)]  # YAML has no pairs of surrogates
-    with tempfile.TemporaryDirectory() as kernels:
-        how = {"cwd": sweep.out, "env": _environment(kernels, sweep.workers), "capture_output": True}
-        return subprocess.run(command, **how, encoding="utf-8", errors="replace")
-
-
-def _environment(kernels: str, workers: int) -> dict[str, str]:
-    """Variables of papermill's process and its kernel.
-
-    Each has cores / workers threads: two notebooks in parallel are faster than one on all cores, which would wait for
-    all threads after each of many small products.
-
-    kernels: an empty folder for the kernel of this Python. It precedes what is registered under the same name, which
-        may be another Python, or one that is no longer there.
-    """
-    from ipykernel.kernelspec import write_kernel_spec  # imported late: only a sweep needs it
-
-    write_kernel_spec(os.path.join(kernels, "kernels", KERNEL))
-    threads = str(max(1, (os.cpu_count() or 1) // workers))
-    # Made absolute, since the process works in another folder.
-    modules = [os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-    variables = {"OMP_NUM_THREADS": threads} | os.environ | {"PYTHONPATH": os.pathsep.join(modules), "PYTHONUTF8": "1"}
-    places = [kernels, *filter(None, [os.environ.get("JUPYTER_PATH")])]
-    return variables | {"JUPYTER_PATH": os.pathsep.join(places)}
-
-
-def _last_error(notebook: Path) -> str | None:
-    """The message of the error that stopped a notebook; None where there is none."""
-    try:
-        outputs = [o for cell in json.loads(notebook.read_text("utf-8"))["cells"] for o in cell.get("outputs", ())]
-    except ValueError:
-        return None
-    return next((f"{o['ename']}: {o['evalue']}" for o in outputs if o["output_type"] == "error"), None)
-
-
-def _parameters(job: Job, sweep: Sweep) -> dict[str, Any]:
+def notebook_parameters(job: Job, sweep: Sweep) -> dict[str, Any]:
+    """The parameters of the run notebook for a job."""
     protocol = job.protocols[0]
     return {
         "data": sweep.data if sweep.data in BUILT_IN else printable(os.path.abspath(sweep.data)),

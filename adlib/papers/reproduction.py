@@ -219,7 +219,7 @@ def reproduce(job: Reproduction, dataset: Dataset, show_progress: bool = True) -
     Returns the protocols of all runs, in order.
     """
     store = ResultStore(job.results)
-    protocols = [_protocol(job, dataset, cell) for cell in job.cells(dataset)]
+    protocols = planned(job, dataset)
     waiting = [protocol for protocol in protocols if protocol not in store]
     with progress(total=len(protocols), label=job.paper, unit="run", show=show_progress) as bar:
         bar.update(len(protocols) - len(waiting))
@@ -233,6 +233,11 @@ def reproduce(job: Reproduction, dataset: Dataset, show_progress: bool = True) -
                 bar.update()
             shutil.rmtree(features, ignore_errors=True)
     return protocols
+
+
+def planned(job: Reproduction, dataset: Dataset) -> list[Protocol]:
+    """The protocols of all runs of a job, in order; dataset: from `check_data`."""
+    return [_protocol(job, dataset, cell) for cell in job.cells(dataset)]
 
 
 def _protocol(job: Reproduction, dataset: Dataset, cell: dict[str, Any]) -> Protocol:

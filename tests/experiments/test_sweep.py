@@ -13,8 +13,9 @@ from adlib.detectors.anomalydino import AnomalyDINO
 from adlib.experiments import sweep as sweep_module
 from adlib.experiments.execution import run
 from adlib.experiments.notebook import declared_names
+from adlib.experiments.notebook_run import NOTEBOOK, environment
 from adlib.experiments.planning import plan
-from adlib.experiments.sweep import NOTEBOOK, Sweep, _environment, _parameters, _warm, jobs, run_sweep
+from adlib.experiments.sweep import Sweep, _warm, jobs, notebook_parameters, run_sweep
 from adlib.features.cache import TensorCache
 
 
@@ -64,7 +65,7 @@ def test_the_run_notebook_takes_what_a_sweep_says_and_nothing_else():
     (job,) = jobs(sweep)
     cells = nbformat.read(NOTEBOOK, as_version=4).cells
     (parameters,) = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
-    assert list(_parameters(job, sweep)) == declared_names(parameters.source)
+    assert list(notebook_parameters(job, sweep)) == declared_names(parameters.source)
     assert NOTEBOOK.parent == Path(sweep_module.__file__).parent
 
 
@@ -77,7 +78,7 @@ def test_notebooks_run_on_this_python_whatever_is_registered(tmp_path, monkeypat
         monkeypatch.setenv(name, str(tmp_path / "registered"))
     monkeypatch.setenv("PYTHONPATH", f"some{os.pathsep}{tmp_path}")
     (tmp_path / "own").mkdir()
-    variables = _environment(str(tmp_path / "own"), workers=1)
+    variables = environment(str(tmp_path / "own"), workers=1)
     code = "from jupyter_client.kernelspec import get_kernel_spec; print(get_kernel_spec('python3').argv[0])"
     found = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == sys.executable
