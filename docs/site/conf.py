@@ -29,6 +29,7 @@ nb_merge_streams = True
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 4
 
+html_favicon = "_static/favicon.svg"
 html_theme = "sphinx_book_theme"
 html_context = {"default_mode": "auto"}  # light or dark as the reader's system
 html_css_files = ["site.css"]

@@ -70,14 +70,14 @@ def detail(result: Result) -> dict[str, Any]:
 
 
 def published_for(result: Result, numbers: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Published numbers of a run's method on its data set, with as many shots, in its category or averaged over all.
+    """Published numbers of a run's method on its data set, with as many shots, in its category, then averaged over all.
 
     numbers: from `adlib.papers.published`, with the method's name as a column `key`.
     """
     p = result.protocol
     shots = "full" if p.shots is None else str(p.shots)
     same = numbers[(numbers["key"] == _key(p.method)) & (numbers["dataset"] == p.dataset) & (numbers["shots"] == shots)]
-    for number in same[same["category"].isin([p.category, "mean"])].itertuples():
+    for number in pd.concat([same[same["category"] == name] for name in (p.category, "mean")]).itertuples():
         ours = result.metrics[number.metric]
         yield {
             "variant": number.variant,

@@ -119,7 +119,7 @@
     row.after(element("tr", { class: "detail" }, element("td", { colspan: SHOWN.length }, box)));
     try {
       const detail = (await study(run.study))[run.run];
-      box.replaceChildren(...thresholdView(detail), ...publishedView(detail), protocolView(run, detail));
+      box.replaceChildren(...thresholdView(detail), ...publishedView(run, detail), protocolView(run, detail));
     } catch {
       box.textContent = `The file of the study ${run.study} could not be loaded.`;
     }
@@ -208,13 +208,13 @@
     return bins;
   }
 
-  function publishedView({ published }) {
+  function publishedView(run, { published }) {
     if (!published.length) return [];
     const rows = published.map((p) => [p.metric.replace("_", " "), p.category, p.std === null ? p.value : `${p.value} ± ${p.std}`, p.ours ?? "–", p.variant, p.source]);
-    const head = ["metric", "category", "published", "this run", "variant", "source"];
+    const head = ["metric", "category", "published", `this run, ${run.category}`, "variant", "source"];
     return [
       element("h4", {}, "Published"),
-      element("p", {}, "Percent; the same method, data set and number of shots. Networks and settings may differ: `adlib report --paper` says in words what does."),
+      element("p", {}, "Percent; the same method, data set and number of shots. 'mean' is over all categories of the data set, this run is of one. Networks and settings may differ: ", element("code", {}, "adlib report --paper"), " says in words what does."),
       element("div", { class: "published" }, tableOf(head, rows)),
     ];
   }
