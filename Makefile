@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep test check notebooks figures readme lint benchmarks
+.PHONY: help setup sweep test check notebooks figures readme lint benchmarks site
 
 help:            ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -43,3 +43,7 @@ readme: setup    ## fill the README's tables from results/
 
 benchmarks: setup  ## speed of the library next to plain baselines; benchmarks/README.md names what needs data
 	for name in metrics bank sharing features; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+site: setup      ## the course as static pages in site/, from the committed notebooks and rows; nothing is executed
+	$(BIN)/python -m pip install --quiet --editable ".[site]"
+	$(BIN)/python -m tools.site $(CHAPTERS)

@@ -1,0 +1,171 @@
+"""Pages of one chapter and the results in headless Chromium; skipped where Sphinx, playwright or Chromium is missing.
+
+`ADLIB_SITE` names a built site to look at instead of building a small one.
+"""
+
+import functools
+import os
+import shutil
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from adlib.experiments.store import ResultStore
+from helpers.places import ROOT
+from tools.site.__main__ import NEEDED, build
+from tools.site.folder import write_source
+from tools.site.offline import outside_resources
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+MISSING = [name for name in (*NEEDED, "playwright") if find_spec(name) is None] + ([] if CHROMIUM else ["Chromium"])
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(MISSING), reason=f"not there: {', '.join(MISSING)}; pip install 'adlib[site]'"),
+]
+WIDTHS = (390, 1300)
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves a folder without a line for each request."""
+
+    def log_message(self, *_) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """A built site."""
+    if given := os.environ.get("ADLIB_SITE"):
+        return Path(given)
+    folder = tmp_path_factory.mktemp("site")
+    write_source(ROOT, folder / "source", ["06"])
+    assert build(folder / "source", folder / "site", whole=False) == 0
+    return folder / "site"
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser, address):
+    """A page that fails the test on an error in the console and on a request that leaves the machine."""
+    context = browser.new_context(viewport={"width": 1300, "height": 900})
+    context.set_default_timeout(60_000)
+    opened, wrong = context.new_page(), []
+    opened.on("console", lambda message: message.type == "error" and wrong.append(message.text))
+    opened.on("pageerror", lambda error: wrong.append(str(error)))
+    opened.on("request", lambda r: r.url.startswith((address, "data:", "blob:")) or wrong.append(r.url))
+    yield opened
+    context.close()
+    assert wrong == []
+
+
+def test_nothing_is_loaded_from_elsewhere(site):
+    assert outside_resources(site) == []
+
+
+def test_every_page_opens_and_fits_a_phone(page, address, site):
+    too_wide = []
+    for path in sorted(site.rglob("*.html")):
+        name = path.relative_to(site).as_posix()
+        if name.startswith("_"):
+            continue
+        page.goto(f"{address}/{name}", wait_until="load")
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            if page.evaluate("document.documentElement.scrollWidth") > width:
+                too_wide.append((name, width))
+    assert too_wide == []
+
+
+def test_a_chapter_folds_answers_and_checks_and_sets_formulas(page, address):
+    page.goto(f"{address}/notebooks/06_memory_bank.html")
+    answer = page.locator("details:has(> summary:text-is('Answer'))").first
+    assert not answer.locator("p").first.is_visible()
+    answer.locator("summary").click()
+    assert answer.locator("p").first.is_visible()
+    assert not page.get_by_text("if parameters.as_committed():").first.is_visible()
+    page.locator("mjx-container svg").first.wait_for()
+    texts = page.eval_on_selector_all(".cell_output img", "images => images.map(image => image.alt)")
+    assert texts and all(len(text) > 20 for text in texts)
+    link = page.locator("a[href*='glossary.html#term-']").first
+    assert len(link.get_attribute("title")) > 20
+    link.click()
+    assert page.evaluate("document.querySelector(location.hash).closest('tr') !== null")
+
+
+@pytest.mark.parametrize(("word", "found"), [("coreset", "memory_bank"), ("核心集", "glossary")])
+def test_the_search_finds_terms(page, address, word, found):
+    page.goto(f"{address}/search.html?q={word}")
+    page.locator(f"#search-results li a[href*={found}]").first.wait_for()
+
+
+def test_the_threshold_moves_the_numbers(page, address):
+    page.goto(f"{address}/results-browser.html")
+    page.locator("select[data-filter=dataset]").select_option("elpv")
+    page.locator("select[data-filter=method]").select_option("patchcore")
+    page.locator("th[data-column=image_auroc] button").click()
+    values = page.eval_on_selector_all("tr.run td:nth-child(7)", "cells => cells.map(cell => Number(cell.textContent))")
+    assert len(values) > 10 and values == sorted(values, reverse=True)
+    page.locator("tr.run").first.click()
+    rates = {name: page.locator(f"[data-rate='{name}']") for name in ("false alarms", "recall")}
+    rates["recall"].wait_for()
+    before = {name: rate.text_content() for name, rate in rates.items()}
+    slider = page.locator("tr.detail input[type=range]")
+    slider.evaluate("s => { s.value = s.min; s.dispatchEvent(new Event('input')); }")
+    assert [rate.text_content() for rate in rates.values()] == ["false alarms 100.0%", "recall 100.0%"]
+    slider.evaluate("s => { s.value = s.max; s.dispatchEvent(new Event('input')); }")
+    assert [rate.text_content() for rate in rates.values()] == ["false alarms 0.0%", "recall 0.0%"]
+    page.get_by_text("back to it").click()
+    assert {name: rate.text_content() for name, rate in rates.items()} == before
+    page.locator("tr.run").first.click()
+    assert page.locator("tr.detail").count() == 0
+
+
+def test_the_first_threshold_gives_the_stored_decisions(page, address):
+    runs = {result.protocol.hash: result.row for result in ResultStore(ROOT / "results/mtd").results()}
+    page.goto(f"{address}/results-browser.html")
+    page.locator("select[data-filter=dataset]").select_option("mtd")
+    page.locator("tr.run").first.wait_for()
+    decided = 0
+    for i in range(page.locator("tr.run").count()):
+        row = page.locator("tr.run").nth(i)
+        row.click()
+        page.locator("tr.detail [data-rate=recall]").wait_for()
+        shown = {r: page.locator(f"[data-rate='{r}']").text_content() for r in ("false alarms", "recall", "accuracy")}
+        run = row.get_attribute("data-run")
+        if stored := runs[run].get("decisions"):
+            wanted = {"false alarms": "false_alarm_rate", "recall": "recall", "accuracy": "accuracy"}
+            assert shown == {r: f"{r} {100 * stored[key]:.1f}%" for r, key in wanted.items()}, run
+            decided += 1
+        row.click()
+    assert decided > 3
+
+
+def test_figures_stay_on_white_in_the_dark(browser, address):
+    context = browser.new_context(color_scheme="dark")
+    page = context.new_page()
+    page.goto(f"{address}/notebooks/06_memory_bank.html")
+    image = page.locator(".cell_output img").first
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert image.evaluate("i => getComputedStyle(i).backgroundColor") == "rgb(255, 255, 255)"
+    assert image.evaluate("i => getComputedStyle(i).filter") == "none"
+    context.close()
