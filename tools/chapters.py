@@ -44,8 +44,6 @@ CHAPTERS = (
     Chapter("06", "memory bank", "kNN, SPADE, PaDiM, PatchCore", "how few good patches are enough"),
     Chapter("07", "reconstruction", "autoencoder, SSIM, VAE", "why neither repairing nor copying decides"),
     Chapter("08", "anomaly synthesis", "CutPaste, NSA, DRAEM", "what a detector learns from synthetic defects"),
-    Chapter("09", "supervised", "DevNet, segmentation", "how many labels pay, and what a new kind does"),
-    Chapter("08", "anomaly synthesis", "DRAEM", "what a detector learns from synthetic defects"),
     Chapter("09", "supervised", "DevNet, SuperSimpleNet", "how many labels pay, and what a new kind does"),
     Chapter("10", "few-shot and meta-learning", "k-centre, RegAD", "which shots matter, and whether practice helps"),
     Chapter("11", "zero-shot", "CLIP, WinCLIP, DINO", "what words can replace, and where they cannot"),
