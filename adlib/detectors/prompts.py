@@ -1,4 +1,4 @@
-"""Sentences of WinCLIP's compositional prompt ensemble (Jeong et al. 2023, sec. 4.1 and the list in its appendix)."""
+"""Sentences of WinCLIP's compositional prompt ensemble (Jeong et al. 2023)."""
 
 NORMAL_STATES = (
     "{}",

@@ -4,10 +4,12 @@ Sentences judge an image: CLIP's vector of an image, or of a window of it, is co
 sentences on a normal and on a damaged object (chapter 11). With a few good images, windows and patches are also
 compared with theirs (WinCLIP+).
 
-What the paper states is done as stated; what it leaves open is chosen here:
+These points could not be read in the paper, and are chosen here:
 
 - the temperature is CLIP's learned one, 0.01; reimplementations also take 0.07. At 0 shots it cannot change the order
   of image scores, but it changes maps.
+- the harmonic means, over windows and over scales, are of the probability of 'damaged'. Those of the probability of
+  'normal', subtracted from 1, would give another map.
 - sentences are brought to length 1 before they are averaged, as CLIP does for ensembles of prompts.
 - the map of WinCLIP+ is the mean of both maps, as its image score is of both scores.
 - the patch tokens of WinCLIP+ are those after the last norm, before the projection.
@@ -153,7 +155,7 @@ class WinCLIP(Detector):
 
 
 def damaged_probability(vectors: Tensor, text: Tensor, temperature: float) -> Tensor:
-    """Softmax over 'normal' and 'damaged' of cosines divided by a temperature (WinCLIP, eq. 1): that of 'damaged'.
+    """Softmax over 'normal' and 'damaged' of cosines divided by a temperature: that of 'damaged'.
 
     vectors: (D, h, w) of images or windows, any length.
     text: (2, D) of length 1, normal and damaged.
@@ -165,7 +167,7 @@ def damaged_probability(vectors: Tensor, text: Tensor, temperature: float) -> Te
 
 
 def association(vectors: Tensor, bank: Tensor) -> Tensor:
-    """Half of one minus the cosine to the nearest vector of good images (WinCLIP, eq. 5).
+    """Half of one minus the cosine to the nearest vector of good images: WinCLIP+'s association.
 
     vectors: (D, h, w), any length.
     bank: (N, D) of length 1.

@@ -1,7 +1,7 @@
 """CLIP (Radford et al. 2021) as a backbone: an image's windows and patches as feature maps, and sentences as vectors.
 
 Network, checkpoint reader and tokenizer are open_clip's (the extra `clip`). The windows are WinCLIP's (Jeong et al.
-2023, sec. 4.2; chapter 11): only the patches of a window, each with its position embedding, pass through the
+2023; chapter 11): only the patches of a window, each with its position embedding, pass through the
 transformer together with the class token, as if the rest of the image were masked; the class token comes out as the
 window's vector.
 """

@@ -1,4 +1,4 @@
-"""Square windows of patches at stride 1, and scores of windows as scores of patches (WinCLIP, sec. 4.2; chapter 11)."""
+"""Square windows of patches at stride 1, and scores of windows as scores of patches (WinCLIP; chapter 11)."""
 
 import torch
 from torch import Tensor
@@ -15,9 +15,9 @@ def window_indices(grid: tuple[int, int], side: int) -> Tensor:
 
 
 def harmonic_over_windows(scores: Tensor, side: int) -> Tensor:
-    """Each patch's harmonic mean of the scores of the windows that contain it (WinCLIP, eq. 4).
+    """Each patch's harmonic mean of the scores of the windows that contain it.
 
-    The harmonic mean is near the lowest of its values: one window that looks normal clears the patches in it.
+    The harmonic mean is near the lowest of its values: one window that looks normal lowers the patches in it.
 
     scores: (h - side + 1, w - side + 1), at least 0, one per window.
     side: of a window in patches.

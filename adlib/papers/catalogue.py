@@ -92,7 +92,7 @@ def setting(method: str, variant: str) -> Setting:
         return _patchcore(variant)
     if method == "AnomalyDINO":
         return _anomalydino(variant)
-    if method in ("WinCLIP", "WinCLIP+"):  # sec. 5 of the paper: ViT-B/16+ at 240 pixels, random references
+    if method in ("WinCLIP", "WinCLIP+"):  # ViT-B/16+ at 240 pixels, random references
         return Setting("clip_vitb16_plus_240", None, "random", {"resize": 240, "aspect": "square"})
     raise InputError(
         f"The settings behind the numbers of {method} are not listed; choose PatchCore, AnomalyDINO or WinCLIP."

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from adlib.errors import InputError
 from adlib.plots.curves import need_columns
 from adlib.plots.figure import legend_below, new_figure, tidy
-from adlib.plots.style import series_look, showable, styled
+from adlib.plots.style import FAINT, series_look, showable, styled
 
 
 @styled
@@ -22,6 +22,7 @@ def over_seeds(
     x_label: str = "",
     title: str = "",
     beside: float = 0.0,
+    levels: Mapping[str, float] | None = None,
 ) -> Figure:
     """Mean and sample standard deviation over the runs of each setting, and each run as a faint dot.
 
@@ -34,6 +35,7 @@ def over_seeds(
     y_label, x_label: of the axes.
     title: over the chart.
     beside: how far right of its bar a run's dot is, 1 to the next setting.
+    levels: {label: value} of dashed, then dotted lines to compare with, such as chance.
     Raises InputError where a column is missing or there is no row.
     """
     need_columns(frame, [setting, *values])
@@ -51,6 +53,9 @@ def over_seeds(
         ax.plot(shifted, runs.mean(), linestyle="none", label=showable(label), gid="means", **look)
         each = [shifted[settings.index(value)] + beside for value in frame[setting]]
         ax.plot(each, frame[column], linestyle="none", alpha=0.4, markersize=4, markeredgewidth=0, **look)
+    for number, (label, value) in enumerate((levels or {}).items()):
+        dashes = ["--", ":"][number % 2]
+        ax.axhline(value, label=showable(label), color=FAINT, linewidth=1.3, linestyle=dashes, gid="level")
     tidy(ax, title=title, x_label=x_label, y_label=y_label)
     ax.set_xticks(places, [showable(value) for value in settings])
     legend_below(figure, axes)

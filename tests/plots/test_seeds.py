@@ -24,6 +24,14 @@ def test_over_seeds_puts_the_runs_beside_their_bar():
     assert list(runs.get_xdata()) == [0.2, 0.2]
 
 
+def test_over_seeds_names_the_levels_to_compare_with():
+    frame = pd.DataFrame({"width": [8, 8], "gap": [1.0, 3.0]})
+    ax = plots.over_seeds(frame, "width", {"gap": "gap"}, y_label="gap", levels={"chance": 0.5}).axes[0]
+    (level,) = [line for line in ax.lines if line.get_gid() == "level"]
+    assert list(level.get_ydata()) == [0.5, 0.5]
+    assert level.get_label() == "chance"
+
+
 def test_over_seeds_needs_rows_and_columns():
     frame = pd.DataFrame({"width": [8], "gap": [1.0]})
     with pytest.raises(InputError, match="no column"):

@@ -65,18 +65,18 @@ def few_shot() -> str:
 
 
 def zero_shot() -> str:
-    """Three sources instead of good images: sentences, a network that learned without names, the batch."""
+    """Three sources instead of good images: sentences, a network that learned from other images, the batch."""
     image, net, middle, result = 24, 176, 400, 656
     y, centre = 120, SIZE / 2
     marks = [*part(image, y, defect=True), *network(net, y), *heat(result, y)]
     marks += [across(image, net, y), *lines(image + centre, y + SIZE + 28, "image")]
-    marks += lines(net + centre, y + SIZE + 28, "network: learned|without names")
+    marks += lines(net + centre, y + SIZE + 28, "network: learned|from other images")
     marks += [box(middle - 34, 16, 176, 84, PALE), *lines(middle + 54, 50, "'flawless part'|'damaged part'")]
-    marks += [*parts(middle + 12, 214), *lines(middle + 54, 214 + SIZE + 28, "the other images|of the batch")]
-    marks += [words(middle + 54, 128, "words"), words(middle + 54, 200, "batch")]
-    for height in (60, 214 + centre):
-        marks.append(arrow(net + SIZE + 10, y + centre, middle - 44, height))
-        marks.append(arrow(middle + 152, height, result - 8, y + centre))
+    marks += [*parts(middle + 12, 190), *lines(middle + 58, 190 + SIZE + 28, "the other images|of the batch")]
+    marks.append(words(middle + 54, 128, "words"))
+    for height, left, right in ((58, middle - 42, middle + 150), (190 + centre, middle + 2, middle + 126)):
+        marks.append(arrow(net + SIZE + 10, y + centre, left, height))
+        marks.append(arrow(right, height, result - 8, y + centre))
     marks += lines(result + centre, y + SIZE + 28, "score, map")
     return frame(marks, 360)
 
