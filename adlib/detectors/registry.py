@@ -18,6 +18,7 @@ from adlib.detectors.draem import DRAEM
 from adlib.detectors.fastflow import FastFlow
 from adlib.detectors.gaussian import Gaussian
 from adlib.detectors.learner import Learner
+from adlib.detectors.maeday import MAEDAY
 from adlib.detectors.musc import MuSc
 from adlib.detectors.npad import NPad
 from adlib.detectors.padim import PaDiM
@@ -59,6 +60,7 @@ DETECTORS: dict[str, type[Detector]] = {
         DevNet,
         SuperSimpleNet,
         MuSc,
+        MAEDAY,
     )
 }
 

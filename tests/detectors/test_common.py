@@ -48,6 +48,17 @@ SMALL = {
     "anomalydino": {"resize": 96, "rotate": False, "mask": "never"},
     "subspacead": {"resize": 96, "rotate": False},
     "musc": {"resize": 96},
+    "maeday": {  # its small default network, trained for a moment
+        "resize": 64,
+        "width": 32,
+        "depth": 2,
+        "decoder_width": 32,
+        "decoder_depth": 1,
+        "masks": 8,
+        "pretraining_steps": 100,
+        "learning_rate": 2e-3,
+        "steps": 100,
+    },
     "npad": {"resize": 96},
     "rad": {"resize": 96},
 }
@@ -64,7 +75,7 @@ LONG = {
     "vae",
 }
 # Those that have an export to ONNX. Another method has one too, or gives its reason.
-EXPORTED = set(SMALL) - {"deep_svdd", "musc", "npad", "patchcore_ivfpq", "rad", "subspacead"}
+EXPORTED = set(SMALL) - {"deep_svdd", "maeday", "musc", "npad", "patchcore_ivfpq", "rad", "subspacead"}
 # Twelve labelled defects, of which the last has no mask, for the methods that learn from them.
 DEFECTS = [render("nut", ("scratch", "bent", "missing_part")[seed % 3], seed=70 + seed, size=128) for seed in range(12)]
 LABELLED = {"defects": [image for image, _ in DEFECTS], "masks": [*(mask for _, mask in DEFECTS[:-1]), None]}
