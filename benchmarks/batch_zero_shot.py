@@ -9,12 +9,18 @@ computed once, by plain float32 products, so that any batch is a choice of rows 
 
 `results/zero_shot/whole.csv`: all these images as one batch. Pixel metrics in original pixels, where there are masks.
 `results/zero_shot/batches.csv`: image AUROC of batches sampled from them, for each fraction of defective images and
-each size, 20 draws. A set is stored whole, and skipped where it is stored.
+each size, 20 draws.
+`results/zero_shot/judges.csv`: AnomalyDINO's patch scores as the mean distance to a fraction of the other images, the
+nearest ones, as MuSc has it (0: to the nearest alone). Of whole images, by their mean patch distance, for good and for
+defective ones: how often the nearest image is defective, and the median of its distance, in units of the median
+distance to all others (`twin`): far below 1 means that images come in pairs, such as two exposures of one tile.
+In each table a set is stored whole, and skipped where it is stored.
 """
 
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +46,7 @@ BACKBONE = "efficientnet_lite0"
 TEST_OF_EACH, DRAWS = 100, 20
 DEFECTIVE = (0.05, 0.5, 0.8)  # fractions of a batch
 SIZES = {"bottle": 20, "screw": 40, "tire": 24, "mtd": 60, "elpv": 60}  # as many good images as the set allows
+JUDGES = (0.0, 0.05, 0.1, 0.3, 0.5)  # fractions of the other images
 SMALL = 8  # images in the smallest batch, half of them defective
 
 
@@ -103,17 +110,43 @@ def main() -> None:
     parser.add_argument("--mtd", help="folder of Magnetic Tile Defects")
     options = parser.parse_args()
     folders = {"bottle": options.mvtec, "screw": options.mvtec, "tire": options.tire, "mtd": options.mtd}
-    whole = FOLDER / "whole.csv"
-    for name in options.sets:
-        if folders.get(name, name) and not (whole.exists() and name in set(pd.read_csv(whole)["set"])):
-            _measure(name, test_images(load_dataset(folders.get(name, name), CATEGORIES[name]), TEST_OF_EACH))
-    for table in (whole, FOLDER / "batches.csv"):
+    tables = {"whole": _measure, "judges": _judged}
+    for name, table in product(options.sets, tables):
+        path, folder = FOLDER / f"{table}.csv", folders.get(name, name)
+        if folder and not (path.exists() and name in set(pd.read_csv(path)["set"])):
+            tables[table](name, test_images(load_dataset(folder, CATEGORIES[name]), TEST_OF_EACH))
+    for table in sorted(FOLDER.glob("[bjw]*.csv")):
         print(pd.read_csv(table).round(3).to_string(index=False, max_rows=60))
 
 
-def _measure(name: str, test: Sequence[Sample]) -> None:
+def _detectors(name: str) -> tuple[MuSc, AnomalyDINO]:
     own = {"backbone": BACKBONE, "layers": DEEP_LAYERS[BACKBONE], "resize": 256} | SQUARE.get(name, {})
-    musc, dino = MuSc(**own), AnomalyDINO(**own, rotate=False, mask="never")
+    return MuSc(**own), AnomalyDINO(**own, rotate=False, mask="never")
+
+
+def _judged(name: str, test: Sequence[Sample]) -> None:
+    labels, dino = np.array([s.label for s in test]), _detectors(name)[1]
+    table = _dino_batch(dino, test).tables[0].square().div_(2)  # 1 - cosine
+    apart = table.mean(dim=1)  # (N, N), from one image as a whole to another; infinite to itself
+    nearest, twin = labels[apart.argmin(dim=1).numpy()], (apart.amin(dim=1) / apart.median(dim=1).values).numpy()
+    rows = []
+    for share in JUDGES:
+        grids = torch.stack([lowest_share_mean(_without(columns, own), share) for own, columns in enumerate(table)])
+        auroc = image_metrics(labels, top_share_mean(grids, dino.top_share))["image_auroc"]
+        rows.append({"share": share, "image_auroc": auroc})
+    of = {}
+    for label, kind in enumerate(("good", "defective")):
+        of[f"nearest_defective_of_{kind}"] = nearest[labels == label].mean()
+        of[f"twin_of_{kind}"] = np.median(twin[labels == label])
+    store(FOLDER / "judges.csv", pd.DataFrame(rows).assign(**of), name, "anomalydino")
+
+
+def _without(columns: Tensor, own: int) -> Tensor:
+    return torch.cat([columns[:, :own], columns[:, own + 1 :]], dim=1)
+
+
+def _measure(name: str, test: Sequence[Sample]) -> None:
+    musc, dino = _detectors(name)
     labels = np.array([s.label for s in test])
     lines = {"musc": _musc_batch(musc, test), "anomalydino": _dino_batch(dino, test)}
 
