@@ -5,9 +5,11 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
+from adlib.data.toy import render
 from adlib.detectors import MAEDAY, maeday
 from adlib.detectors.registry import load_detector
 from adlib.errors import InputError
+from adlib.evaluation import pixel_metrics
 from adlib.features.cache import TensorCache
 from adlib.networks.mae import Shape, to_patches
 from helpers.plain_mae import official_layout
@@ -57,6 +59,15 @@ def test_good_images_train_the_network_further():
     start, trained = (MAEDAY(**SMALL | {"steps": steps}, masks=5).fit(GOOD) for steps in (0, 30))
     assert np.array_equal(start.predict([BAD]).scores, MAEDAY(**SMALL, masks=5).fit_predict([BAD]).scores)
     assert trained.predict(GOOD).scores.mean() < start.predict(GOOD).scores.mean()
+
+
+def test_pixels_of_a_hole_in_fabric_score_higher_than_the_rest():
+    """Not a benchmark: on an even texture, what cannot be predicted is the defect."""
+    shown, defects = zip(*[render("fabric", "hole", seed, 64) for seed in range(6)], strict=True)
+    settings = SMALL | {"resize": 64, "pretraining_steps": 60, "width": 32}
+    predictions = MAEDAY(**settings, masks=16, sigma=1.0).fit_predict(list(shown))
+    maps = [predictions.anomaly_map(number) for number in range(6)]
+    assert pixel_metrics(maps, [mask > 0 for mask in defects])["pixel_auroc"] > 0.7
 
 
 def test_a_cache_holds_the_pretraining(tmp_path):
