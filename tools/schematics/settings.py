@@ -86,19 +86,19 @@ def zero_shot() -> str:
 def images_alone() -> str:
     """Above, the other images of the batch judge a patch; below, its neighbours predict what was hidden."""
     first, second, third, result, centre = 56, 262, 452, 660, SIZE / 2
-    marks = [turned(words(30, LEARN + centre, "the batch", 22, FAINT), 30, LEARN + centre)]
-    marks.append(turned(words(30, JUDGE + centre, "one image", 22, FAINT), 30, JUDGE + centre))
-    marks += [*part(first, LEARN, defect=True), *lines(first + centre, LEARN + SIZE + 26, "one image")]
+    marks = [turned(words(30, LEARN + centre, "in a batch", 22, FAINT), 30, LEARN + centre)]
+    marks.append(turned(words(30, JUDGE + centre, "alone", 22, FAINT), 30, JUDGE + centre))
+    marks += [*part(first, LEARN, defect=True), *lines(first + centre, LEARN + SIZE + 26, "test image")]
     marks += [*parts(second, LEARN), *lines(second + centre, LEARN + SIZE + 26, "all others,|good or not")]
-    marks += [across(first, second, LEARN), across(second, third, LEARN)]
-    heights = (14, 18, 20, 62, 70, 74, 80)  # distances to seven images, sorted
+    marks += [across(first, second, LEARN), across(second + 14, third, LEARN)]  # past the stacked images
+    heights = (14, 18, 20, 52, 58, 62, 66, 70, 74, 80)  # distances to ten images, sorted
     for number, height in enumerate(heights):
         colour = GOOD if number < 3 else "#D5DCE3"
-        marks.append(box(third + 13 * number, LEARN + SIZE - height, 10, height, colour, "none"))
-    marks += lines(third + centre, LEARN + SIZE + 26, "distances: mean|of the lowest")
+        marks.append(box(third + 9.2 * number, LEARN + SIZE - height, 7, height, colour, "none"))
+    marks += lines(third + centre, LEARN + SIZE + 26, "mean of the lowest|30% (MuSc)")
     seen = {(0, 0), (1, 3), (2, 1), (3, 2)}
     cells = [(row, column) for row in range(4) for column in range(4)]
-    marks += [*part(first, JUDGE, defect=True), *lines(first + centre, JUDGE + SIZE + 26, "one image")]
+    marks += [*part(first, JUDGE, defect=True), *lines(first + centre, JUDGE + SIZE + 26, "test image")]
     marks += grid(second, JUDGE, shades=["#FFFFFF" if cell in seen else "#9AA5B1" for cell in cells])
     marks += lines(second + centre, JUDGE + SIZE + 26, "three in four|patches hidden")
     marks += [*hourglass(third, JUDGE), *lines(third + centre, JUDGE + SIZE + 26, "predict them|(MAEDAY)")]
