@@ -34,9 +34,9 @@ from adlib.features.cache import TensorCache
 RESULTS = Path(__file__).parents[1] / "results"
 FOLDERS = {"bottle": "mvtec"}  # part -> its folder, where the names differ
 SHOWN = ["image_auroc", "image_ap", "pixel_auroc", "pixel_f1max", "aupro"]
-# PatchCore with another index, which counted twice would shift every rank; MuSc, which is given no good images; DevNet,
-# which is given defects; and WinCLIP, whose weights no package has.
-LEFT_OUT = {"patchcore_ivfpq", "musc", "devnet", "winclip"}
+# PatchCore with another index, which counted twice would shift every rank; MuSc and MAEDAY, which are given no good
+# images; DevNet, which is given defects; and WinCLIP, whose weights no package has.
+LEFT_OUT = {"patchcore_ivfpq", "musc", "maeday", "devnet", "winclip"}
 
 
 @dataclass(frozen=True)

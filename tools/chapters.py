@@ -54,6 +54,7 @@ CHAPTERS = (
     Chapter("16", "comparing methods", "bootstrap, ranks", "when a difference is beyond chance"),
     Chapter("17", "after PatchCore", "N-pad, SubspaceAD, RAD", "what neighbourhoods, heads and subspaces gain"),
     Chapter("18", "a few real defects", "Poisson blending, VAE", "what 1, 5 and 10 kept defects add"),
+    Chapter("19", "from images alone", "MuSc, MAEDAY, chat models", "what a batch and hidden patches can tell"),
     Chapter("20", "PatchCore reproduced", "PatchCore", "where paper and code differ, and what it changes"),
     Chapter("21", "AnomalyDINO reproduced", "AnomalyDINO", "what masks, rotations and shots change"),
     Chapter("22", "shot sweep", "PatchCore, AnomalyDINO", "how many good images a detector needs"),

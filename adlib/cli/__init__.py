@@ -9,11 +9,11 @@ import io
 import sys
 from collections.abc import Sequence
 
-from adlib.cli import check, export, methods, predict, report, reproduce, run, sweep, version
+from adlib.cli import chat, check, export, methods, predict, report, reproduce, run, sweep, version
 from adlib.cli.parser import Parser
 from adlib.errors import InputError
 
-_COMMANDS = (check, run, sweep, report, reproduce, predict, export, methods)
+_COMMANDS = (check, run, sweep, report, reproduce, predict, export, methods, chat)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,6 +11,7 @@ from adlib.detectors.devnet import DevNet
 from adlib.detectors.draem import DRAEM
 from adlib.detectors.fastflow import FastFlow
 from adlib.detectors.gaussian import Gaussian
+from adlib.detectors.maeday import MAEDAY
 from adlib.detectors.musc import MuSc
 from adlib.detectors.npad import NPad
 from adlib.detectors.padim import PaDiM
@@ -51,6 +52,7 @@ __all__ = [
     "Detector",
     "FastFlow",
     "Gaussian",
+    "MAEDAY",
     "MuSc",
     "NPad",
     "PaDiM",

@@ -1,7 +1,7 @@
 """MuSc (Li et al. 2024, 'Zero-shot Industrial Anomaly Classification and Segmentation with the Unlabeled Images').
 
 Batched zero-shot: no image is known to be good, and the unlabelled images judge each other. A good patch has a like in
-most of the other images, a defective one in few, so that even its nearest images are far (chapter 11). In the paper's
+most of the other images, a defective one in few, so that even its nearest images are far (chapter 19). In the paper's
 terms: patches are averaged over neighbourhoods of several sizes (LNAMD), scored against each other image (MSM), and
 image scores are averaged with those of the most similar images (RsCIN).
 
@@ -51,7 +51,7 @@ class MuSc(Detector):
 
     name: ClassVar[str] = "musc"
     family: ClassVar[str] = "zero-shot"
-    chapter: ClassVar[str] = "11"
+    chapter: ClassVar[str] = "19"
 
     neighbourhoods: tuple[int, ...] = (1, 3, 5)
     image_share: float = 0.3

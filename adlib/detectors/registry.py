@@ -19,6 +19,7 @@ from adlib.detectors.draem import DRAEM
 from adlib.detectors.fastflow import FastFlow
 from adlib.detectors.gaussian import Gaussian
 from adlib.detectors.learner import Learner
+from adlib.detectors.maeday import MAEDAY
 from adlib.detectors.musc import MuSc
 from adlib.detectors.npad import NPad
 from adlib.detectors.padim import PaDiM
@@ -63,6 +64,7 @@ DETECTORS: dict[str, type[Detector]] = {
         SuperSimpleNet,
         MuSc,
         WinCLIP,
+        MAEDAY,
     )
 }
 

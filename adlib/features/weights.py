@@ -67,7 +67,7 @@ class Published:
         """File names that the weights may have in `$ADLIB_WEIGHTS`, the official name first."""
         repository = self.hub_repository.rpartition("/")[2]
         stems = (repository, repository.partition(".")[0], self.backbone)
-        names = [self.file, f"{repository}/{self.hub_file}"]
+        names = [self.file] + ([f"{repository}/{self.hub_file}"] if repository else [])
         names += [stem + suffix for stem in stems if stem for suffix in (".safetensors", ".pth")]
         return tuple(dict.fromkeys(names + ([self.package.file] if self.package else [])))
 
@@ -129,7 +129,8 @@ def _search(published: Published, path: str | Path | None) -> tuple[Path, str]:
         return checkpoints / published.file, "hub"
     from huggingface_hub import try_to_load_from_cache  # imported late: most searches end before
 
-    cached = try_to_load_from_cache(published.hub_repository, published.hub_file)
+    repository = published.hub_repository
+    cached = try_to_load_from_cache(repository, published.hub_file) if repository else None
     if isinstance(cached, str):
         return Path(cached), "hub"
     try:

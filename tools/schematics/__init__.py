@@ -32,6 +32,7 @@ SCHEMATICS: dict[str, Callable[[], str]] = {
     "16_comparing_methods": basics.three_intervals,
     "17_after_patchcore": methods.after_patchcore,
     "18_real_defects": methods.real_defects,
+    "19_zero_shot_images": settings.images_alone,
     "20_patchcore": reproductions.patchcore,
     "21_anomalydino": reproductions.anomalydino,
     "22_sweep": reproductions.sweep,

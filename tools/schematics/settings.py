@@ -5,7 +5,9 @@ from tools.schematics.glyphs import (
     BLOB,
     SIZE,
     bank,
+    grid,
     heat,
+    hourglass,
     minus,
     network,
     pair_of_networks,
@@ -79,6 +81,32 @@ def zero_shot() -> str:
         marks.append(arrow(right, height, result - 8, y + centre))
     marks += lines(result + centre, y + SIZE + 28, "score, map")
     return frame(marks, 360)
+
+
+def images_alone() -> str:
+    """Above, the other images of the batch judge a patch; below, its neighbours predict what was hidden."""
+    first, second, third, result, centre = 56, 262, 452, 660, SIZE / 2
+    marks = [turned(words(30, LEARN + centre, "in a batch", 22, FAINT), 30, LEARN + centre)]
+    marks.append(turned(words(30, JUDGE + centre, "alone", 22, FAINT), 30, JUDGE + centre))
+    marks += [*part(first, LEARN, defect=True), *lines(first + centre, LEARN + SIZE + 26, "test image")]
+    marks += [*parts(second, LEARN), *lines(second + centre, LEARN + SIZE + 26, "all others,|good or not")]
+    marks += [across(first, second, LEARN), across(second + 14, third, LEARN)]  # past the stacked images
+    heights = (14, 18, 20, 52, 58, 62, 66, 70, 74, 80)  # distances to ten images, sorted
+    for number, height in enumerate(heights):
+        colour = GOOD if number < 3 else "#D5DCE3"
+        marks.append(box(third + 9.2 * number, LEARN + SIZE - height, 7, height, colour, "none"))
+    marks += lines(third + centre, LEARN + SIZE + 26, "mean of the lowest|30% (MuSc)")
+    seen = {(0, 0), (1, 3), (2, 1), (3, 2)}
+    cells = [(row, column) for row in range(4) for column in range(4)]
+    marks += [*part(first, JUDGE, defect=True), *lines(first + centre, JUDGE + SIZE + 26, "test image")]
+    marks += grid(second, JUDGE, shades=["#FFFFFF" if cell in seen else "#9AA5B1" for cell in cells])
+    marks += lines(second + centre, JUDGE + SIZE + 26, "three in four|patches hidden")
+    marks += [*hourglass(third, JUDGE), *lines(third + centre, JUDGE + SIZE + 26, "predict them|(MAEDAY)")]
+    marks += [across(first, second, JUDGE), across(second, third, JUDGE)]
+    between = (LEARN + JUDGE) / 2
+    marks += [*heat(result, between), *lines(result + centre, between + SIZE + 26, "score, map")]
+    marks += [arrow(third + SIZE + 12, y + centre, result - 10, between + centre) for y in (LEARN, JUDGE)]
+    return frame(marks)
 
 
 def noisy_data() -> str:
