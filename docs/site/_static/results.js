@@ -226,7 +226,7 @@
 
   function protocolView(run, detail) {
     const { options, ...protocol } = detail.protocol;
-    const all = { run: run.run, study: `results/${run.study}`, "good images learned from": detail.references, ...protocol, ...options };
+    const all = { run: run.run, study: `results/${run.study}`, "good images learned from": detail.references, ...protocol, ...options, ...detail.seconds };
     const rows = Object.entries(all).map(([name, value]) => [name, typeof value === "object" ? JSON.stringify(value) : value]);
     return element("details", {}, element("summary", {}, "Protocol"), element("div", { class: "published" }, tableOf(["field", "value"], rows)));
   }
