@@ -186,7 +186,7 @@
   const swatch = (name) => element("span", { class: "key", style: `background: var(--${name}); opacity: .7` });
 
   function histogramOf(detail, first, last) {
-    const width = 640, height = 180, foot = 20, svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "histogram of image scores" });
+    const width = 640, height = 180, foot = 24, svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "histogram of image scores" });
     const x = (score) => ((score - first) / (last - first)) * width;
     const counts = Object.fromEntries(["good", "defective"].map((name) => [name, binned(detail[name], first, last)]));
     const most = Math.max(...counts.good, ...counts.defective, 1);
