@@ -44,6 +44,7 @@ html_theme_options = {
 if repository := os.environ.get("ADLIB_SITE_REPOSITORY"):  # such as https://github.com/<owner>/<name>
     html_theme_options |= {
         "repository_url": repository,
+        "repository_branch": "main",
         "use_repository_button": True,
         "launch_buttons": {"colab_url": "https://colab.research.google.com"},
     }

@@ -4,12 +4,15 @@
 """
 
 import functools
+import html
 import os
+import re
 import shutil
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
+from urllib.parse import unquote
 
 import pytest
 
@@ -39,7 +42,7 @@ class Quiet(SimpleHTTPRequestHandler):
 def site(tmp_path_factory) -> Path:
     """A built site."""
     if given := os.environ.get("ADLIB_SITE"):
-        return Path(given)
+        return Path(given).resolve()
     folder = tmp_path_factory.mktemp("site")
     write_source(ROOT, folder / "source", ["06"])
     assert build(folder / "source", folder / "site", whole=False) == 0
@@ -80,6 +83,20 @@ def page(browser, address):
 
 def test_nothing_is_loaded_from_elsewhere(site):
     assert outside_resources(site) == []
+
+
+def test_links_between_pages_lead_somewhere(site):
+    texts = {path: path.read_text(encoding="utf-8") for path in site.rglob("*.html") if path.parent.name != "_static"}
+    names = {path: set(re.findall(r'\b(?:id|name)="([^"]+)"', text)) for path, text in texts.items()}
+    broken, followed = [], 0
+    for page, text in texts.items():
+        for link in re.findall(r'<a\b[^>]*\bhref="([^":]+)"', text):
+            address, _, fragment = unquote(html.unescape(link)).partition("#")
+            to = (page.parent / address).resolve() if address else page
+            followed += 1
+            if not to.exists() or (fragment and to in names and fragment not in names[to]):
+                broken.append((page.relative_to(site).as_posix(), link))
+    assert followed > 100 and broken == []
 
 
 def test_every_page_opens_and_fits_a_phone(page, address, site):

@@ -22,6 +22,16 @@ def test_each_box_links_to_its_chapter_inside_the_drawing(columns):
     assert len(set(corners)) == len(boxes) and all(x + 190 <= width and y + 92 <= height for x, y in corners)
 
 
+def test_every_word_of_a_chapter_is_in_its_box():
+    chapters = found_chapters(ROOT / "notebooks")
+    drawing = ElementTree.fromstring(method_map(chapters, 4))
+    boxes = [element for element in drawing.iter() if element.tag.endswith("}a")]
+    for box, found in zip(boxes, chapters, strict=True):
+        words = " ".join(" ".join(box.itertext()).replace("- ", "-").split())
+        missing = [word for word in f"{found.chapter.topic} {found.chapter.methods}".split() if word not in words]
+        assert missing == [], found.chapter.number
+
+
 def test_every_number_belongs_to_one_part():
     numbers = [f"{number:02}" for number in range(30)]
     assert all(sum(first <= number <= last for _, first, last in PARTS) == 1 for number in numbers)

@@ -127,7 +127,7 @@ def _data(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 def _row(found: Found, minutes: int, has_figure: bool) -> str:
     chapter = found.chapter
-    picture = f'<img src="_static/thumbnails/{chapter.number}.png" alt="" loading="lazy">' if has_figure else ""
+    picture = f'<img src="_static/thumbnails/{chapter.number}.png" alt="">' if has_figure else ""
     link = f'<a href="{found.page}">{chapter.number} {html.escape(chapter.topic)}</a>'
     cells = (picture, f"{link}<br>{html.escape(chapter.shows)}", html.escape(chapter.methods), f"{minutes} min")
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

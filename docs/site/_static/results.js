@@ -186,7 +186,7 @@
   const swatch = (name) => element("span", { class: "key", style: `background: var(--${name}); opacity: .7` });
 
   function histogramOf(detail, first, last) {
-    const width = 640, height = 180, foot = 20, svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "histogram of image scores" });
+    const width = 640, height = 180, foot = 24, svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "histogram of image scores" });
     const x = (score) => ((score - first) / (last - first)) * width;
     const counts = Object.fromEntries(["good", "defective"].map((name) => [name, binned(detail[name], first, last)]));
     const most = Math.max(...counts.good, ...counts.defective, 1);
@@ -226,7 +226,7 @@
 
   function protocolView(run, detail) {
     const { options, ...protocol } = detail.protocol;
-    const all = { run: run.run, study: `results/${run.study}`, "good images learned from": detail.references, ...protocol, ...options };
+    const all = { run: run.run, study: `results/${run.study}`, "good images learned from": detail.references, ...protocol, ...options, ...detail.seconds };
     const rows = Object.entries(all).map(([name, value]) => [name, typeof value === "object" ? JSON.stringify(value) : value]);
     return element("details", {}, element("summary", {}, "Protocol"), element("div", { class: "published" }, tableOf(["field", "value"], rows)));
   }
