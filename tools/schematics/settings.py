@@ -22,12 +22,12 @@ from tools.schematics.marks import PALE, Mark, arrow, box, dot, frame, lines, pa
 def supervised() -> str:
     """A bank of good images and a head of labelled defects judge a known kind and a kind that nobody labelled."""
     marks: list[Mark] = [*parts(40, 40), *lines(88, 164, "good images")]
-    marks += [*part(40, 224, defect=True), *lines(88, 348, "a few labelled|defects")]
+    marks += [*part(40, 224, defect=True), *lines(88, 348, "labelled|defects")]
     marks += [*bank(232, 40), box(224, 32, SIZE + 16, SIZE + 16, stroke=FAINT), *lines(280, 164, "bank")]
     marks += [*network(232, 224, "#CFE3F1"), *lines(280, 348, "head, trained|on both")]
     marks += [arrow(146, 88, 216, 88), arrow(146, 272, 224, 272), arrow(140, 128, 228, 232)]
     for y, name, text in (
-        (52, "a known kind", "bank: finds it|head: needs many labels|sum: above the bank"),
+        (52, "a known kind", "bank: finds it|head: needs many labels|sum: may gain with many"),
         (236, "a new kind", "bank: finds it|head: much worse|sum: as the bank"),
     ):
         marks += [box(420, y - 34, 360, 158, "#FFFFFF", FAINT), words(600, y, name, 24)]
