@@ -19,7 +19,7 @@ PARTS = (
     ("Learn from good images alone", "02", "08"),
     ("Other labels, other data", "09", "13"),
     ("Judge and compare", "14", "16"),
-    ("After PatchCore", "17", "19"),
+    ("Go further", "17", "19"),
     ("Reproduce and use", "20", "99"),
 )
 THUMBNAIL = (320, 200)  # width and height in pixels, at most
