@@ -27,12 +27,13 @@ ROOMS = (
     "evaluation",
     "plots",
     "experiments",
+    "cluster",
     "export",
     "papers",
     "reports",
     "inspection",
 )
-COMMANDS = ("check", "run", "sweep", "report", "reproduce", "predict", "export", "methods")
+COMMANDS = ("check", "run", "sweep", "report", "reproduce", "predict", "export", "chat", "methods")
 _PARAMETER = re.compile(r"^((?:\\\*)*\w+(?:\\_)?(?:, \w+)*): (.+)$")
 _SENTENCE = re.compile(r"^(?:Returns?|Raises|Yields)\b")
 _SHOWN = 160  # letters of a constant's value
