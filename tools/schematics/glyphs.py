@@ -9,13 +9,16 @@ from tools.schematics.marks import PALE, Mark, box, dot, path
 SIZE = 92
 
 
+CRACK = "M{0:g} {1:g} l8 10 l-4 8 l9 10"
+
+
 def part(x: float, y: float, defect: bool = False) -> list[Mark]:
     """An image of a part, with a defect or without."""
     middle = SIZE / 2
     marks = [box(x, y, SIZE, SIZE, PALE), dot(x + middle, y + middle, 32, "#B8C4CF", INK)]
     marks.append(dot(x + middle, y + middle, 12, PALE, INK))
     if defect:
-        marks.append(path(f"M{x + 60:g} {y + 22:g} l8 10 l-4 8 l9 10", DEFECTIVE, width=4))
+        marks.append(path(CRACK.format(x + 60, y + 22), DEFECTIVE, width=4))
     return marks
 
 
@@ -146,6 +149,16 @@ BLOB = "M{0:g} {1:g} c10 -12 26 -4 24 8 c12 4 10 22 -4 20 c-6 12 -26 4 -20 -8 c-
 def blob_mask(x: float, y: float) -> list[Mark]:
     """The mask of a synthetic defect."""
     return [box(x, y, SIZE, SIZE, INK), path(BLOB.format(x + 50, y + 18), "#FFFFFF", "#FFFFFF")]
+
+
+def crack_mask(x: float, y: float) -> list[Mark]:
+    """The mask of the defect of `part`."""
+    return [box(x, y, SIZE, SIZE, INK), path(CRACK.format(x + 60, y + 22), "#FFFFFF", width=5)]
+
+
+def moved_crack(x: float, y: float) -> list[Mark]:
+    """A good part that got the defect of `part`, mirrored, at another place."""
+    return [*part(x, y), path(f"M{x + 29:g} {y + 30:g} l-8 10 l4 8 l-7 9", DEFECTIVE, width=4)]
 
 
 def texture(x: float, y: float) -> list[Mark]:

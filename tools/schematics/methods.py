@@ -6,6 +6,7 @@ from tools.schematics.glyphs import (
     bank,
     bell,
     blob_mask,
+    crack_mask,
     ellipses,
     grid,
     heat,
@@ -13,6 +14,7 @@ from tools.schematics.glyphs import (
     minus,
     mirrored,
     moved,
+    moved_crack,
     network,
     part,
     pasted,
@@ -180,17 +182,17 @@ def real_defects() -> str:
     gap = (WIDTH - 100 - SIZE) / 4
     cut, paste = 50 + gap + SIZE / 2, 50 + 3 * gap + SIZE / 2
     marks = [
-        box(cut + 22, 212, paste - cut - 44, 60, PALE),
+        box(cut + 42, 212, paste - cut - 84, 60, PALE),
         *lines((cut + paste) / 2, 238, "or a generator|makes up new ones"),
     ]
-    marks += [path(f"M{cut:g} 182 V242 H{cut + 14:g}", extra='marker-end="url(#tip)"')]
-    marks += [path(f"M{paste - 22:g} 242 H{paste:g} V186", extra='marker-end="url(#tip)"')]
+    marks += [path(f"M{cut:g} 182 V242 H{cut + 34:g}", extra='marker-end="url(#tip)"')]
+    marks += [path(f"M{paste - 42:g} 242 H{paste:g} V186", extra='marker-end="url(#tip)"')]
     return steps(
         [
             (lambda x, y: part(x, y, defect=True), "a rejected|part"),
-            (blob_mask, "cut by|its mask"),
+            (crack_mask, "cut by|its mask"),
             ("turn,|mirror,|scale", "vary"),
-            (pasted, "blend into|good parts"),
+            (moved_crack, "blend into|good parts"),
             ("train,|choose", "with known|masks"),
         ],
         290,
