@@ -1,7 +1,7 @@
 """CutPaste (Li et al. 2021, 'CutPaste: Self-Supervised Learning for Anomaly Detection and Localization'; chapter 08).
 
 A rectangle is cut from a good image, changed slightly in colour and pasted back elsewhere into the same image: what is
-pasted is good material in the wrong place, with sharp edges. A *patch* is large, a *scar* is thin and turned. Random
+pasted is good material in the wrong place, with sharp edges. A *patch* is large, a *scar* is small and turned. Random
 numbers come from torch's generator, so `torch.manual_seed` fixes them.
 """
 
@@ -33,7 +33,7 @@ def cutpaste(image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def scar(image: Tensor) -> tuple[Tensor, Tensor]:
-    """Paste a thin rectangle of the image elsewhere, turned by up to 45 degrees either way (sec. 2.3).
+    """Paste a small, often thin rectangle of the image elsewhere, turned by up to 45 degrees either way (sec. 2.3).
 
     At a shorter side of 256 pixels it is 2 to 16 wide and 10 to 25 long; in other images in proportion.
 

@@ -29,7 +29,7 @@ MOST_TRANSPARENT = 0.8  # largest weight of the good image on the mask
 
 
 def paste(images: Tensor, textures: Tensor, masks: Tensor, transparency: Tensor) -> Tensor:
-    """Blend textures into images on the masks (the paper's eq. 3).
+    """Blend textures into images on the masks (the paper's eq. 3, whose opacity beta is 1 - transparency).
 
     images: (B, C, h, w).
     textures: (B, C, h, w).

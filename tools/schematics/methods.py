@@ -152,6 +152,7 @@ def cutpaste() -> str:
     marks.append(arrow(net + SIZE + 8, y + centre, vector + 24, y + centre))
     marks += [box(result - 30, 20, 150, 64, PALE), *lines(result + 45, 46, "good, patch|or scar?")]
     marks += [arrow(vector + 62, y + 30, result - 38, 62), *ellipses(result, 214)]
+    marks.append(words(result + 122, 290, "defect"))
     marks.append(arrow(vector + 62, y + 62, result - 14, 250))
     marks += lines(result + 46, 326, "Gaussian of good|images: the score")
     marks += [words(530, 60, "1 learn", 22, FAINT), words(562, 272, "2 judge", 22, FAINT)]
