@@ -30,7 +30,7 @@ from adlib.files import atomic_write
 from adlib.progress import progress
 
 TABLE = Path(__file__).parents[1] / "results/labelled/detectors.csv"
-LABELLED = (0, 1, 10)
+LABELLED = (0, 1, 5, 10)
 KEYS = ["set", "method", "labelled", "seed"]
 
 
