@@ -97,7 +97,7 @@ def method_map(chapters: Sequence[Found], columns: int) -> str:
 
 def _box(found: Found, x: int, y: int) -> str:
     chapter = found.chapter
-    lines = wrap(chapter.methods, 25)[:2]
+    lines = wrap(chapter.methods, 24)[:2]
     words = "".join(f'<tspan x="12" dy="18">{html.escape(line)}</tspan>' for line in lines)
     topic = wrap(f"{chapter.number} {chapter.topic}", 21)[:2]
     title = "".join(f'<tspan x="12" dy="{19 if i else 0}">{html.escape(line)}</tspan>' for i, line in enumerate(topic))
