@@ -59,7 +59,8 @@ class BankIndex:
 
     def nearest(self, queries: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
         """See `adlib.bank.nearest`: distances (M, k) and indices (M, k); raises InputError as it does."""
-        if self.blocks is None or not len(queries) or queries.dtype == torch.float64:
+        plain = self.blocks is None or not len(queries) or queries.dtype == torch.float64
+        if plain or torch.onnx.is_in_onnx_export():  # a graph cannot branch on values
             return nearest(queries, self.bank, k)
         queries, bank = checked(queries, self.bank)
         k = checked_count(k, len(bank))

@@ -5,10 +5,11 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
+from adlib.bank import BankIndex, index
 from adlib.bank.neighbours import nearest, nearest_by_product
 from adlib.detectors import PaDiM, PatchCore, make_detector
 from adlib.errors import InputError
-from adlib.export import graph
+from adlib.export import export_onnx, graph
 from adlib.export.graph import GraphFrame, fixed_size, smooth, to_onnx
 from adlib.features.patches import Frame
 
@@ -53,3 +54,13 @@ def test_refusals(pictures, monkeypatch):
         to_onnx(make_detector("patchcore", resize=48, coreset=5, pooling="official", dims=64).fit(pictures[:2]))
     with pytest.raises(InputError, match="computes in bfloat16"):
         to_onnx(make_detector("patchcore", resize=48, coreset=5, precision="bfloat16").fit(pictures[:2]))
+
+
+def test_a_bank_with_blocks_is_exported(pictures, tmp_path, monkeypatch):
+    """The index of a large bank branches on values, which a graph cannot; it has the plain products instead."""
+    monkeypatch.setattr(index, "LEAST_ROWS", 16)
+    monkeypatch.setattr(index, "WORTH", 100)
+    detector = make_detector("patchcore", resize=64, coreset=1.0).fit(pictures)
+    assert BankIndex(detector.bank_).blocks is not None
+    detector.save(tmp_path / "model")
+    assert export_onnx(tmp_path / "model", tmp_path / "model.onnx")[0].exists()  # raises where a score differs
