@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from importlib.metadata import version
+from typing import Any
 
 from distributed import Client, LocalCluster
 
@@ -20,6 +21,21 @@ LOOPBACK = "127.0.0.1"
 ANSWER_S = 10.0  # how long a scheduler may take to answer
 GONE = "The scheduler is gone; finished runs are kept, so start it again and give the same command."
 _TALKERS = ("distributed", "tornado", "asyncio")  # the first word of their loggers' names
+
+
+class _Client(Client):
+    """A client that ends at once where it cannot start.
+
+    Dask leaves that to garbage collection, which may come while a thread holds the lock of Dask's event loops; ending a
+    client needs that lock, so the thread would wait for itself for ever.
+    """
+
+    def start(self, **kwargs: Any) -> None:
+        try:
+            super().start(**kwargs)
+        except Exception:
+            self.close()
+            raise
 
 
 @contextmanager
@@ -70,7 +86,7 @@ def check_alive(client: Client) -> None:
 
 def _client(address: str) -> Client:
     try:
-        return Client(address, timeout=ANSWER_S, set_as_default=False)
+        return _Client(address, timeout=ANSWER_S, set_as_default=False)
     except (OSError, TimeoutError) as error:
         raise InputError(_no_answer(address)) from error
     except (ValueError, TypeError, RuntimeError, KeyError) as error:

@@ -1,11 +1,14 @@
 """Chains of tasks on real workers that are killed and added, and on a scheduler that goes."""
 
+import gc
 import os
 import signal
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from distributed import Client
 
 from adlib.cluster import connect
 from adlib.cluster.dispatch import dispatch
@@ -94,6 +97,15 @@ def test_a_scheduler_that_goes_is_one_sentence(tmp_path, caplog):
         own.close()
 
 
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """What nobody refers to stays in memory."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
 @pytest.mark.parametrize(
     ("address", "said"),
     [
@@ -105,7 +117,11 @@ def test_a_scheduler_that_goes_is_one_sentence(tmp_path, caplog):
         ("local:two", "at least 1, not 'two'"),
     ],
 )
-def test_addresses_that_lead_nowhere(address, said, monkeypatch):
+def test_addresses_that_lead_nowhere(address, said, monkeypatch, uncollected):
     monkeypatch.setattr("adlib.cluster.connection.ANSWER_S", 0.5)
     with pytest.raises(InputError, match=said), connect(address):
         pass
+    half_made = [
+        thing for thing in gc.get_objects() if issubclass(type(thing), Client) and thing.status == "connecting"
+    ]
+    assert not half_made  # garbage collection may end one at a moment at which Dask waits for itself for ever
