@@ -27,8 +27,8 @@ def supervised() -> str:
     marks += [*network(232, 224, "#CFE3F1"), *lines(280, 348, "head, trained|on both")]
     marks += [arrow(146, 88, 216, 88), arrow(146, 272, 224, 272), arrow(140, 128, 228, 232)]
     for y, name, text in (
-        (52, "a known kind", "bank: finds it|head: needs many labels|sum: may gain with many"),
-        (236, "a new kind", "bank: finds it|head: much worse|sum: as the bank"),
+        (52, "a known kind", "bank: needs no label|head: at best as good|sum: may gain with many"),
+        (236, "a new kind", "bank: needs no label|head: mostly worse|sum: level with the bank"),
     ):
         marks += [box(420, y - 34, 360, 158, "#FFFFFF", FAINT), words(600, y, name, 24)]
         for row, line in enumerate(text.split("|")):
