@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from adlib.errors import InputError
+from adlib.reports.scores import SCRIPT, STYLE
 from tools.site import landing, reference, results
 from tools.site.glossary import with_anchors
 
@@ -35,6 +36,8 @@ def write_source(root: Path, source: Path, chapters: Sequence[str] = ()) -> None
         (source / page.name).write_text(moved_up(page.read_text("utf-8")), encoding="utf-8")
     static = source / "_static"
     shutil.copytree(root / "docs/site/_static", static)
+    for shared in (SCRIPT, STYLE):
+        _copy(shared, static / shared.name)
     landing.write(source)
     reference.write(source)
     results.write(root / "results", static / "results")
