@@ -89,7 +89,7 @@ const adlibScores = (() => {
     return element("div", { class: "scores" },
       element("div", { class: "rates" }, key("good", good.length), key("defective", defective.length)),
       histogram.svg,
-      element("div", { class: "axis" }, element("span", {}, first.toPrecision(3)), element("span", {}, `image score; highest bar: ${histogram.most} images`), element("span", {}, last.toPrecision(3))),
+      element("div", { class: "axis" }, element("span", {}, first.toPrecision(3)), element("span", {}, `image score; highest bar: ${histogram.most}`), element("span", {}, last.toPrecision(3))),
       slider, rates,
       element("p", {}, says, element("button", { type: "button", class: "btn btn-sm btn-outline-primary", onclick: reset }, "back to it")));
   }
