@@ -68,7 +68,7 @@ def write_report(
     frame, curve = as_frame(results), _curve(results)
     at_threshold = [replace(r, row=at_rate(r.row, r.scores, false_alarms)) for r in results]
     numbers = {id(result): i for i, result in enumerate(at_threshold)}
-    every = runs_table(at_threshold)
+    every = _without_constants(runs_table(at_threshold))
     page = _template().render(
         style=STYLE.read_text(encoding="utf-8"),
         script=SCRIPT.read_text(encoding="utf-8"),

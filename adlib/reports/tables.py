@@ -93,16 +93,17 @@ def table(frame: pd.DataFrame, by: Sequence[str] = GROUP) -> pd.DataFrame:
 def runs_table(results: Iterable[Result]) -> pd.DataFrame:
     """One row of text per run, in percent: its metrics, and its decisions at the threshold of its row.
 
-    Metrics and decisions that no run has are left out. The index is that of the results; rows are in the order of
-    category, method, shots and seed.
+    Metrics and decisions that no run has are left out. The index is that of the results; rows are in the order of data
+    set, category, method, backbone, shots and seed.
     """
     rows = []
     for result in results:
         p, decisions = result.protocol, result.row.get("decisions") or {}
         values = {label: result.metrics.get(name) for name, label in METRICS.items()}
         values |= {label: decisions.get(name) for name, label in DECISIONS.items()}
-        rows.append({"category": p.category, "method": method_title(p), "shots": p.shots, "seed": p.seed} | values)
-    frame = pd.DataFrame(rows).astype({"shots": float}).sort_values(["category", "method", "shots", "seed"])
+        run = (p.dataset, p.category, method_title(p), p.backbone, p.shots, p.seed)
+        rows.append(dict(zip((*GROUP, "seed"), run, strict=True)) | values)
+    frame = pd.DataFrame(rows).astype({"shots": float}).sort_values([*GROUP, "seed"])
     numbers = [*METRICS.values(), *DECISIONS.values()]
     shown = frame.drop(columns=[name for name in numbers if frame[name].isna().all()])
     for name in shown.columns.intersection(numbers):
