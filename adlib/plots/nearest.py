@@ -106,7 +106,9 @@ def browse(figure_at: Callable[[int, int], Figure], shape: tuple[int, int], star
     for slider in sliders:
         slider.observe(show, "value")
     show()
-    return widgets.VBox([widgets.HBox(sliders), shown], layout={"align_items": "flex-start"})
+    # Where there is no room next to each other, one is below the other.
+    above = widgets.HBox(sliders, layout={"flex_flow": "row wrap", "max_width": "100%"})
+    return widgets.VBox([above, shown], layout={"align_items": "flex-start"})
 
 
 def _somebody_is_there() -> bool:

@@ -1,5 +1,6 @@
-"""A self-contained HTML page of a sweep, made from result files.
+"""A self-contained HTML page of a sweep, made from result files: styles, scripts, figures and scores are inside.
 
+Without JavaScript everything but the movable thresholds can be read, and tables stay in their order.
 Heat maps also need the images; where the images are not available, the page says so and omits the maps.
 """
 
@@ -36,7 +37,8 @@ from adlib.reports.figures import (
     recall_by_defect,
     showcase,
 )
-from adlib.reports.tables import METRICS, learning_curves, table
+from adlib.reports.scores import SCRIPT, STYLE, page_scores
+from adlib.reports.tables import METRICS, learning_curves, runs_table, table
 from adlib.reports.titles import method_title, titled
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
@@ -50,10 +52,10 @@ def write_report(
     machine: Machine = HERE,
     false_alarms: float = FALSE_ALARM_RATE,
 ) -> Path:
-    """Write the self-contained HTML page: table, learning curve, a section per method, data, protocols, versions.
+    """Write the self-contained HTML page: table, learning curve, sections per method, runs, data, protocols, versions.
 
     The section of a method shows, for its largest number of shots, the object mask, the threshold, scores, recall of
-    each defect, worst mistakes and extremes.
+    each defect, worst mistakes and extremes. Each run's scores are there, with a threshold that a reader can move.
 
     results: of all runs.
     store: holds the patch scores of the results.
@@ -64,15 +66,24 @@ def write_report(
     Returns target.
     """
     frame, curve = as_frame(results), _curve(results)
-    shown = [replace(r, row=at_rate(r.row, r.scores, false_alarms)) for r in _representatives(results)]
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    at_threshold = [replace(r, row=at_rate(r.row, r.scores, false_alarms)) for r in results]
+    numbers = {id(result): i for i, result in enumerate(at_threshold)}
+    every = _without_constants(runs_table(at_threshold))
+    page = _template().render(
+        style=STYLE.read_text(encoding="utf-8"),
+        script=SCRIPT.read_text(encoding="utf-8"),
         title=f"Shot sweep on {', '.join(frame['dataset'].unique())} with {', '.join(frame['backbone'].unique())}",
         shows=_contents(results, false_alarms),
         table=_without_constants(table(titled(results))).to_dict("split"),
+        every=every.to_dict("split"),
+        scores=[page_scores(result) for result in at_threshold],
         text_columns=("dataset", "category", "method", "backbone"),
         curve=curve and plots.png_data_uri(curve),
-        runs=[_run_section(r, store, datasets.get(r.protocol.category), machine, false_alarms) for r in shown],
+        sections=[
+            {"number": numbers[id(r)]}
+            | _run_section(r, store, datasets.get(r.protocol.category), machine, false_alarms)
+            for r in _representatives(at_threshold)
+        ],
         data=[line for name in sorted(datasets) for line in describe(datasets[name])],
         protocols=_protocol_lines(results),
         environment=results[0].row["environment"],
@@ -82,6 +93,12 @@ def write_report(
     with atomic_write(target) as file:
         file.write(page)
     return target
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
 
 def write_figures(
@@ -126,8 +143,9 @@ def page_shows(page: Path, results: Sequence[Result], false_alarms: float) -> bo
 
 
 def _contents(results: Sequence[Result], false_alarms: float) -> str:
-    """What decides the content of a page: the runs, in any order, and the false-alarm rate."""
-    names = " ".join(sorted(result.protocol.hash for result in results))
+    """What decides the content of a page: the runs, in any order, the false-alarm rate, and how a page is made."""
+    made_by = (path.read_text(encoding="utf-8") for path in (TEMPLATE, SCRIPT, STYLE))
+    names = " ".join((*sorted(result.protocol.hash for result in results), *made_by))
     return f"{hashlib.sha256(names.encode()).hexdigest()[:16]} {false_alarms!r}"
 
 

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from adlib import plots
 from adlib.errors import InputError
-from adlib.experiments.store import each_run_once
+from adlib.experiments.store import Result, each_run_once
+from adlib.reports.titles import method_title
 
 METRICS = {
     "image_auroc": "image AUROC",
@@ -17,6 +18,12 @@ METRICS = {
     "pixel_auroc": "pixel AUROC",
     "pixel_f1max": "pixel F1-max",
     "aupro": "AUPRO",
+}
+DECISIONS = {
+    "false_alarm_rate": "false alarms",
+    "recall": "recall",
+    "precision": "precision",
+    "accuracy": "accuracy",
 }
 GROUP = ("dataset", "category", "method", "backbone", "shots")
 
@@ -79,8 +86,34 @@ def table(frame: pd.DataFrame, by: Sequence[str] = GROUP) -> pd.DataFrame:
     text = pd.DataFrame(shown, index=numbers.index).reset_index()
     text.insert(len(by), "draws", draws.to_numpy())
     if "shots" in text:
-        text["shots"] = ["all" if pd.isna(s) else int(s) for s in text["shots"]]
+        text["shots"] = _shots(text["shots"])
     return text
+
+
+def runs_table(results: Iterable[Result]) -> pd.DataFrame:
+    """One row of text per run, in percent: its metrics, and its decisions at the threshold of its row.
+
+    Metrics and decisions that no run has are left out. The index is that of the results; rows are in the order of data
+    set, category, method, backbone, shots and seed.
+    """
+    rows = []
+    for result in results:
+        p, decisions = result.protocol, result.row.get("decisions") or {}
+        values = {label: result.metrics.get(name) for name, label in METRICS.items()}
+        values |= {label: decisions.get(name) for name, label in DECISIONS.items()}
+        run = (p.dataset, p.category, method_title(p), p.backbone, p.shots, p.seed)
+        rows.append(dict(zip((*GROUP, "seed"), run, strict=True)) | values)
+    frame = pd.DataFrame(rows).astype({"shots": float}).sort_values([*GROUP, "seed"])
+    numbers = [*METRICS.values(), *DECISIONS.values()]
+    shown = frame.drop(columns=[name for name in numbers if frame[name].isna().all()])
+    for name in shown.columns.intersection(numbers):
+        shown[name] = [_percent(float(value), float("nan")) for value in shown[name].astype(float)]
+    shown["shots"] = _shots(shown["shots"])
+    return shown
+
+
+def _shots(values: pd.Series) -> list[int | str]:
+    return ["all" if pd.isna(shots) else int(shots) for shots in values]
 
 
 def _percent(mean: float, std: float) -> str:

@@ -32,7 +32,7 @@ myst_heading_anchors = 4
 html_favicon = "_static/favicon.svg"
 html_theme = "sphinx_book_theme"
 html_context = {"default_mode": "auto"}  # light or dark as the reader's system
-html_css_files = ["site.css"]
+html_css_files = ["scores.css", "site.css"]
 html_sourcelink_suffix = ""  # `_sources/NAME.ipynb` is what 'download notebook' gives
 html_theme_options = {
     "home_page_in_toc": True,

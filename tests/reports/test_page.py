@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +13,7 @@ from adlib.experiments.execution import run
 from adlib.experiments.planning import plan
 from adlib.experiments.store import ResultStore
 from adlib.reports.page import _curve, page_shows, write_figures, write_report
-
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from helpers.browser import CHROMIUM
 
 
 def test_everything_a_reader_needs_is_on_it(page, weld):
@@ -114,9 +112,9 @@ def test_missing_letters_are_announced(page, weld, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(BROWSER is None, reason="there is no Chromium here")
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 def test_a_browser_opens_it_without_a_complaint(page, masked_page, tmp_path):
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
     command += [f"--user-data-dir={tmp_path / 'profile'}", "--hide-scrollbars", "--virtual-time-budget=4000"]
 
     def opened(file: Path) -> tuple[str, list[str]]:

@@ -7,9 +7,7 @@ import functools
 import html
 import os
 import re
-import shutil
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 from urllib.parse import unquote
@@ -17,18 +15,13 @@ from urllib.parse import unquote
 import pytest
 
 from adlib.experiments.store import ResultStore
+from helpers.browser import chromium, needs_browser, too_wide, watched
 from helpers.places import ROOT
 from tools.site.__main__ import NEEDED, build
 from tools.site.folder import write_source
 from tools.site.offline import outside_resources
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-MISSING = [name for name in (*NEEDED, "playwright") if find_spec(name) is None] + ([] if CHROMIUM else ["Chromium"])
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(bool(MISSING), reason=f"not there: {', '.join(MISSING)}; pip install 'adlib[site]'"),
-]
-WIDTHS = (390, 1300)
+pytestmark = [pytest.mark.slow, needs_browser(*NEEDED)]
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -59,26 +52,15 @@ def address(site):
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture
 def page(browser, address):
     """A page that fails the test on an error in the console and on a request that leaves the machine."""
-    context = browser.new_context(viewport={"width": 1300, "height": 900})
-    context.set_default_timeout(60_000)
-    opened, wrong = context.new_page(), []
-    opened.on("console", lambda message: message.type == "error" and wrong.append(message.text))
-    opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.on("request", lambda r: r.url.startswith((address, "data:", "blob:")) or wrong.append(r.url))
-    yield opened
-    context.close()
-    assert wrong == []
+    with watched(browser, address) as opened:
+        yield opened
 
 
 def test_nothing_is_loaded_from_elsewhere(site):
@@ -96,21 +78,19 @@ def test_links_between_pages_lead_somewhere(site):
             followed += 1
             if not to.exists() or (fragment and to in names and fragment not in names[to]):
                 broken.append((page.relative_to(site).as_posix(), link))
+    if "ADLIB_SITE" not in os.environ:  # of a site with one chapter, links to the others lead nowhere
+        broken = [(page, link) for page, link in broken if not link.endswith(".ipynb")]
     assert followed > 100 and broken == []
 
 
 def test_every_page_opens_and_fits_a_phone(page, address, site):
-    too_wide = []
+    found = {}
     for path in sorted(site.rglob("*.html")):
         name = path.relative_to(site).as_posix()
-        if name.startswith("_"):
-            continue
-        page.goto(f"{address}/{name}", wait_until="load")
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 900})
-            if page.evaluate("document.documentElement.scrollWidth") > width:
-                too_wide.append((name, width))
-    assert too_wide == []
+        if not name.startswith("_"):
+            page.goto(f"{address}/{name}", wait_until="load")
+            found[name] = too_wide(page)
+    assert len(found) > 10 and {name: widths for name, widths in found.items() if widths} == {}
 
 
 def test_a_chapter_folds_answers_and_checks_and_sets_formulas(page, address):
@@ -135,6 +115,10 @@ def test_the_search_finds_terms(page, address, word, found):
     page.locator(f"#search-results li a[href*={found}]").first.wait_for()
 
 
+def without_counts(rate) -> str:
+    return rate.text_content().partition(" (")[0]
+
+
 def test_the_threshold_moves_the_numbers(page, address):
     page.goto(f"{address}/results-browser.html")
     page.locator("select[data-filter=dataset]").select_option("elpv")
@@ -148,9 +132,9 @@ def test_the_threshold_moves_the_numbers(page, address):
     before = {name: rate.text_content() for name, rate in rates.items()}
     slider = page.locator("tr.detail input[type=range]")
     slider.evaluate("s => { s.value = s.min; s.dispatchEvent(new Event('input')); }")
-    assert [rate.text_content() for rate in rates.values()] == ["false alarms 100.0%", "recall 100.0%"]
+    assert [without_counts(rate) for rate in rates.values()] == ["false alarms 100.0%", "recall 100.0%"]
     slider.evaluate("s => { s.value = s.max; s.dispatchEvent(new Event('input')); }")
-    assert [rate.text_content() for rate in rates.values()] == ["false alarms 0.0%", "recall 0.0%"]
+    assert [without_counts(rate) for rate in rates.values()] == ["false alarms 0.0%", "recall 0.0%"]
     page.get_by_text("back to it").click()
     assert {name: rate.text_content() for name, rate in rates.items()} == before
     page.locator("tr.run").first.click()
@@ -167,7 +151,8 @@ def test_the_first_threshold_gives_the_stored_decisions(page, address):
         row = page.locator("tr.run").nth(i)
         row.click()
         page.locator("tr.detail [data-rate=recall]").wait_for()
-        shown = {r: page.locator(f"[data-rate='{r}']").text_content() for r in ("false alarms", "recall", "accuracy")}
+        rates = ("false alarms", "recall", "accuracy")
+        shown = {r: without_counts(page.locator(f"[data-rate='{r}']")) for r in rates}
         run = row.get_attribute("data-run")
         if stored := runs[run].get("decisions"):
             wanted = {"false alarms": "false_alarm_rate", "recall": "recall", "accuracy": "accuracy"}

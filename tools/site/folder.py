@@ -2,12 +2,14 @@
 
 import re
 import shutil
+import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from adlib.errors import InputError
-from tools.site import landing, reference, results
+from adlib.reports.scores import SCRIPT, STYLE
+from tools.site import bibliography, landing, reference, results
 from tools.site.glossary import with_anchors
 
 # Pages of the repository that are shown as they are; other files that they link to are copied next to them.
@@ -35,7 +37,11 @@ def write_source(root: Path, source: Path, chapters: Sequence[str] = ()) -> None
         (source / page.name).write_text(moved_up(page.read_text("utf-8")), encoding="utf-8")
     static = source / "_static"
     shutil.copytree(root / "docs/site/_static", static)
+    for shared in (SCRIPT, STYLE):
+        _copy(shared, static / shared.name)
     landing.write(source)
+    for doubt in bibliography.write(source):
+        print(f"site: bibliography: {doubt}", file=sys.stderr)
     reference.write(source)
     results.write(root / "results", static / "results")
     _copy_mathjax(static / "mathjax")

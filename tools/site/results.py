@@ -15,6 +15,7 @@ import pandas as pd
 from adlib.experiments.packs import ROWS
 from adlib.experiments.store import Result, ResultStore
 from adlib.papers.catalogue import published
+from adlib.reports.scores import page_scores
 
 METRICS = ("image_auroc", "image_ap", "image_f1max", "pixel_auroc", "aupro")
 COLUMNS = ("study", "run", "dataset", "category", "method", "backbone", "shots", "seed", *METRICS, "published")
@@ -57,15 +58,12 @@ def row(study: str, result: Result, beside: int) -> list[Any]:
 
 def detail(result: Result) -> dict[str, Any]:
     """What a row shows when it is opened: its protocol, its threshold, and the scores of good and defective images."""
-    scores, threshold = result.scores, result.row.get("threshold") or {}
     return {
         "protocol": result.protocol.as_dict(),
         "references": len(result.row.get("references") or ()),
-        "threshold": {name: threshold.get(name) for name in ("value", "false_alarm_rate", "method", "source")},
         "decisions": result.row.get("decisions"),
         "seconds": result.row.get("timings"),
-        "good": scores.loc[scores["label"] == 0, "score"].tolist(),
-        "defective": scores.loc[scores["label"] == 1, "score"].tolist(),
+        **page_scores(result),
     }
 
 

@@ -1,8 +1,9 @@
-// The results browser: filters, a sortable table, and a run's scores with a movable threshold.
+// The results browser: filters, a sortable table, and a run's scores with a movable threshold, by scores.js.
 // rows.js calls adlibResults, study-NAME.js calls adlibStudy; a study is loaded when one of its runs is first opened.
 "use strict";
 
 (() => {
+  const { element, percent, thresholdView, inOrder, sortByHeadings, openable } = adlibScores;
   const FILTERS = [["dataset", "data set"], ["category", "category"], ["method", "method"], ["backbone", "backbone"], ["shots", "shots"]];
   const SHOWN = [
     ["dataset", "data set"], ["category", "category"], ["method", "method"], ["backbone", "backbone"], ["shots", "shots"],
@@ -11,30 +12,11 @@
   ];
   const NUMBERS = new Set(["seed", "image_auroc", "image_ap", "image_f1max", "pixel_auroc", "aupro", "published"]);
   const PAGE = 50; // lines shown at first, and added by each 'more'
-  const BINS = 40;
   const base = document.currentScript.src.replace(/[^/]*$/, "");
   const studies = {}; // name -> promise of its details
   const waiting = {}; // name -> what fulfils the promise
   let runs = [], sorted = "dataset", downwards = false, limit = PAGE;
 
-  function element(tag, attributes = {}, ...children) {
-    const made = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) {
-      if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-      else made.setAttribute(name, value);
-    }
-    made.append(...children);
-    return made;
-  }
-
-  function drawn(tag, attributes, text = "") {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    made.textContent = text;
-    return made;
-  }
-
-  const percent = (value) => (value === null || Number.isNaN(value) ? "–" : (100 * value).toFixed(1));
   const shotsText = (shots) => (shots === null ? "all" : String(shots));
 
   // ---- the table ----
@@ -47,9 +29,10 @@
     const table = element("table", {}, element("thead", {}, element("tr")), element("tbody"));
     const more = element("button", { class: "more btn btn-sm btn-outline-primary", onclick: () => { limit += PAGE; fill(); } }, "more lines");
     root.replaceChildren(filters, element("p", { class: "count", "aria-live": "polite" }), element("div", { class: "scroll" }, table), more);
-    for (const [name, label] of SHOWN) {
-      table.tHead.rows[0].append(element("th", { "data-column": name }, element("button", { onclick: () => sortBy(name) }, label)));
-    }
+    const headings = SHOWN.map(([name, label]) => element("th", { "data-column": name }, label));
+    table.tHead.rows[0].append(...headings);
+    const sort = (column, down) => { [sorted, downwards] = [SHOWN[column][0], down]; fill(); };
+    sortByHeadings(headings, (column) => NUMBERS.has(SHOWN[column][0]), sort, SHOWN.findIndex(([name]) => name === sorted));
     fill();
   };
 
@@ -60,45 +43,24 @@
     return element("select", { "data-filter": name, onchange: () => { limit = PAGE; fill(); } }, ...options);
   }
 
-  function sortBy(name) {
-    downwards = sorted === name ? !downwards : NUMBERS.has(name);
-    sorted = name;
-    fill();
-  }
-
-  function compare(a, b) {
-    const [left, right] = [a[sorted], b[sorted]];
-    if (sorted === "shots") return (left ?? Infinity) === (right ?? Infinity) ? 0 : (left ?? Infinity) - (right ?? Infinity);
-    return typeof left === "string" ? left.localeCompare(right) : left - right;
-  }
-
   function chosen() {
     const wanted = [...document.querySelectorAll("#runs select")].filter((s) => s.value).map((s) => [s.dataset.filter, s.value]);
     const kept = runs.filter((run) => wanted.every(([name, value]) => (name === "shots" ? shotsText(run.shots) : run[name]) === value));
-    // Lines without the value come last, whichever the direction.
-    const known = (run) => sorted === "shots" || run[sorted] !== null;
-    const there = kept.filter(known).sort((a, b) => (downwards ? -1 : 1) * compare(a, b));
-    return [...there, ...kept.filter((run) => !known(run))];
+    return inOrder(kept, (run) => (sorted === "shots" ? run.shots ?? Infinity : run[sorted]), downwards);
   }
 
   function fill() {
     const root = document.getElementById("runs"), found = chosen();
     root.querySelector(".count").textContent = `${found.length} of ${runs.length} runs; metrics in percent`;
-    for (const th of root.querySelectorAll("th")) {
-      const now = th.dataset.column === sorted;
-      th.setAttribute("aria-sort", now ? (downwards ? "descending" : "ascending") : "none");
-      th.firstChild.textContent = SHOWN.find(([name]) => name === th.dataset.column)[1] + (now ? (downwards ? " ▾" : " ▴") : "");
-    }
     root.querySelector("tbody").replaceChildren(...found.slice(0, limit).map(line));
     root.querySelector(".more").hidden = found.length <= limit;
   }
 
   function line(run) {
     const cells = SHOWN.map(([name]) => element("td", NUMBERS.has(name) ? { class: "number" } : {}, cellText(run, name)));
-    const made = element("tr", { class: "run", tabindex: "0", "aria-expanded": "false", "data-run": run.run });
+    const made = element("tr", { "data-run": run.run });
     made.append(...cells);
-    made.addEventListener("click", () => toggle(made, run));
-    made.addEventListener("keydown", (event) => { if (event.key === "Enter") toggle(made, run); });
+    openable(made, (box) => fillDetail(box, run));
     return made;
   }
 
@@ -111,15 +73,11 @@
 
   // ---- one run ----
 
-  async function toggle(row, run) {
-    const open = row.classList.toggle("open");
-    row.setAttribute("aria-expanded", String(open));
-    if (!open) return row.nextElementSibling?.classList.contains("detail") && row.nextElementSibling.remove();
-    const box = element("div", { class: "box" }, "loading");
-    row.after(element("tr", { class: "detail" }, element("td", { colspan: SHOWN.length }, box)));
+  async function fillDetail(box, run) {
+    box.textContent = "loading";
     try {
       const detail = (await study(run.study))[run.run];
-      box.replaceChildren(...thresholdView(detail), ...publishedView(run, detail), protocolView(run, detail));
+      box.replaceChildren(thresholdView(detail), ...publishedView(run, detail), protocolView(run, detail));
     } catch {
       box.textContent = `The file of the study ${run.study} could not be loaded.`;
     }
@@ -133,79 +91,6 @@
       document.head.append(element("script", { src: `${base}results/study-${name.replaceAll("/", "-")}.js`, onerror: reject }));
     });
     return studies[name];
-  }
-
-  // Defective is what scores above the threshold, as `adlib.evaluation.decide` has it.
-  function ratesAt({ good, defective }, threshold) {
-    const alarms = good.filter((score) => score > threshold).length, found = defective.filter((score) => score > threshold).length;
-    const fraction = (part, whole) => (whole ? part / whole : NaN);
-    return {
-      "false alarms": fraction(alarms, good.length),
-      recall: fraction(found, defective.length),
-      precision: fraction(found, found + alarms),
-      accuracy: fraction(found + good.length - alarms, good.length + defective.length),
-      F1: fraction(2 * found, found + alarms + defective.length),
-    };
-  }
-
-  function oracle(detail) { // the highest threshold with the best F1 on these test images
-    const scores = [...new Set([...detail.good, ...detail.defective])].sort((a, b) => b - a);
-    let best = [-1, scores[0]];
-    for (const score of scores) {
-      const { F1 } = ratesAt(detail, score);
-      if (F1 > best[0]) best = [F1, score];
-    }
-    return best[1];
-  }
-
-  function thresholdView(detail) {
-    const all = [...detail.good, ...detail.defective], low = Math.min(...all), high = Math.max(...all), stored = detail.threshold.value;
-    if (!all.length) return [];
-    const span = high - low || 1, start = stored ?? oracle(detail), margin = 0.02 * span;
-    const [first, last] = [Math.min(low, start) - margin, Math.max(high, start) + margin];
-    const slider = element("input", { type: "range", min: first, max: last, step: (last - first) / 1000, "aria-label": "threshold" });
-    const rates = element("div", { class: "rates", "aria-live": "polite" }), histogram = histogramOf(detail, first, last);
-    const show = (threshold) => {
-      histogram.move(threshold);
-      const shown = Object.entries(ratesAt(detail, threshold)).map(([name, value]) => element("span", { "data-rate": name }, `${name} ${percent(value)}%`));
-      rates.replaceChildren(element("b", {}, `threshold ${threshold.toPrecision(4)}`), ...shown);
-    };
-    const reset = () => { slider.value = start; show(start); }; // exactly the stored value, not the nearest step
-    slider.addEventListener("input", () => show(Number(slider.value)));
-    reset();
-    const says = stored === null ? "F1-max's threshold, chosen on these test images: an upper bound"
-      : `the stored threshold: ${detail.threshold.method}, promised false alarms ${percent(detail.threshold.false_alarm_rate)}%, from ${detail.threshold.source}`;
-    const key = (name, count) => element("span", {}, swatch(name), `${count} ${name}`);
-    return [
-      element("div", { class: "rates" }, key("good", detail.good.length), key("defective", detail.defective.length)),
-      histogram.svg, slider, rates,
-      element("p", {}, `It starts at ${says}. `, element("button", { class: "btn btn-sm btn-outline-primary", onclick: reset }, "back to it")),
-    ];
-  }
-
-  const swatch = (name) => element("span", { class: "key", style: `background: var(--${name}); opacity: .7` });
-
-  function histogramOf(detail, first, last) {
-    const width = 640, height = 180, foot = 24, svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "histogram of image scores" });
-    const x = (score) => ((score - first) / (last - first)) * width;
-    const counts = Object.fromEntries(["good", "defective"].map((name) => [name, binned(detail[name], first, last)]));
-    const most = Math.max(...counts.good, ...counts.defective, 1);
-    for (const [name, bins] of Object.entries(counts)) {
-      bins.forEach((count, i) => {
-        const tall = (count / most) * (height - foot - 8);
-        svg.append(drawn("rect", { class: name, x: (i * width) / BINS, width: width / BINS - 1, y: height - foot - tall, height: tall }));
-      });
-    }
-    svg.append(drawn("text", { x: 0, y: height - 5 }, first.toPrecision(3)));
-    svg.append(drawn("text", { x: width, y: height - 5, "text-anchor": "end" }, last.toPrecision(3)));
-    const mark = svg.appendChild(drawn("line", { class: "line", y1: 0, y2: height - foot }));
-    return { svg, move: (threshold) => { mark.setAttribute("x1", x(threshold)); mark.setAttribute("x2", x(threshold)); } };
-  }
-
-  function binned(scores, first, last) {
-    const bins = new Array(BINS).fill(0);
-    for (const score of scores) bins[Math.min(BINS - 1, Math.floor(((score - first) / (last - first)) * BINS))] += 1;
-    return bins;
   }
 
   function publishedView(run, { published }) {
