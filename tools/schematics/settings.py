@@ -67,15 +67,16 @@ def few_shot() -> str:
 
 
 def zero_shot() -> str:
-    """Three sources instead of good images: sentences, a network that learned from other images, the batch."""
+    """Three sources instead of good images: always a network that learned elsewhere, then sentences or the batch."""
     image, net, middle, result = 24, 176, 400, 656
     y, centre = 120, SIZE / 2
     marks = [*part(image, y, defect=True), *network(net, y), *heat(result, y)]
     marks += [across(image, net, y), *lines(image + centre, y + SIZE + 28, "image")]
-    marks += lines(net + centre, y + SIZE + 28, "network: learned|from other images")
+    marks += lines(net + centre, y + SIZE + 28, "1 network: learned|from other images")
     marks += [box(middle - 34, 16, 176, 84, PALE), *lines(middle + 54, 50, "'flawless part'|'damaged part'")]
-    marks += [*parts(middle + 12, 190), *lines(middle + 58, 190 + SIZE + 28, "the other images|of the batch")]
-    marks.append(words(middle + 54, 128, "words"))
+    marks += [*parts(middle + 12, 190), *lines(middle + 58, 190 + SIZE + 28, "3 the other images|of the batch")]
+    marks.append(words(middle + 54, 128, "2 words"))
+    marks.append(words(middle + 54, 164, "or", 22, FAINT))
     for height, left, right in ((58, middle - 42, middle + 150), (190 + centre, middle + 2, middle + 126)):
         marks.append(arrow(net + SIZE + 10, y + centre, left, height))
         marks.append(arrow(right, height, result - 8, y + centre))
