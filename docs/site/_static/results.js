@@ -1,13 +1,15 @@
 // The results browser: filters, a sortable table, and a run's scores with a movable threshold.
-// rows.js calls adlibResults, study-NAME.js calls adlibStudy; a study is loaded when one of its runs is first opened.
+// words.js calls adlibWords with the page's language, rows.js calls adlibResults, study-NAME.js calls adlibStudy; a study
+// is loaded when one of its runs is first opened.
 "use strict";
 
 (() => {
-  const FILTERS = [["dataset", "data set"], ["category", "category"], ["method", "method"], ["backbone", "backbone"], ["shots", "shots"]];
-  const SHOWN = [
-    ["dataset", "data set"], ["category", "category"], ["method", "method"], ["backbone", "backbone"], ["shots", "shots"],
-    ["seed", "seed"], ["image_auroc", "image AUROC"], ["image_ap", "image AP"], ["image_f1max", "image F1-max"],
-    ["pixel_auroc", "pixel AUROC"], ["aupro", "AUPRO"], ["published", "published"],
+  let words = {}; // English -> the page's language, filled by words.js
+  const say = (text) => words[text] ?? text;
+  const filters = () => [["dataset", say("data set")], ["category", say("category")], ["method", say("method")], ["backbone", say("backbone")], ["shots", say("shots")]];
+  const headings = () => [
+    ...filters(), ["seed", say("seed")], ["image_auroc", say("image AUROC")], ["image_ap", say("image AP")], ["image_f1max", say("image F1-max")],
+    ["pixel_auroc", say("pixel AUROC")], ["aupro", say("AUPRO")], ["published", say("published")],
   ];
   const NUMBERS = new Set(["seed", "image_auroc", "image_ap", "image_f1max", "pixel_auroc", "aupro", "published"]);
   const PAGE = 50; // lines shown at first, and added by each 'more'
@@ -35,19 +37,22 @@
   }
 
   const percent = (value) => (value === null || Number.isNaN(value) ? "–" : (100 * value).toFixed(1));
-  const shotsText = (shots) => (shots === null ? "all" : String(shots));
+  const shotsText = (shots) => (shots === null ? say("all") : String(shots));
+  const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+
+  window.adlibWords = (given) => { words = given; };
 
   // ---- the table ----
 
   window.adlibResults = ({ columns, rows }) => {
     runs = rows.map((row) => Object.fromEntries(columns.map((name, i) => [name, row[i]])));
     const root = document.getElementById("runs");
-    const filters = element("div", { class: "filters" });
-    for (const [name, label] of FILTERS) filters.append(element("label", {}, `${label} `, select(name)));
+    const choices = element("div", { class: "filters" });
+    for (const [name, label] of filters()) choices.append(element("label", {}, `${label} `, select(name)));
     const table = element("table", {}, element("thead", {}, element("tr")), element("tbody"));
-    const more = element("button", { class: "more btn btn-sm btn-outline-primary", onclick: () => { limit += PAGE; fill(); } }, "more lines");
-    root.replaceChildren(filters, element("p", { class: "count", "aria-live": "polite" }), element("div", { class: "scroll" }, table), more);
-    for (const [name, label] of SHOWN) {
+    const more = element("button", { class: "more btn btn-sm btn-outline-primary", onclick: () => { limit += PAGE; fill(); } }, say("more lines"));
+    root.replaceChildren(choices, element("p", { class: "count", "aria-live": "polite" }), element("div", { class: "scroll" }, table), more);
+    for (const [name, label] of headings()) {
       table.tHead.rows[0].append(element("th", { "data-column": name }, element("button", { onclick: () => sortBy(name) }, label)));
     }
     fill();
@@ -56,7 +61,7 @@
   function select(name) {
     const values = [...new Set(runs.map((run) => (name === "shots" ? shotsText(run.shots) : run[name])))];
     values.sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
-    const options = ["", ...values].map((value) => element("option", { value }, value || "any"));
+    const options = ["", ...values].map((value) => element("option", { value }, value || say("any")));
     return element("select", { "data-filter": name, onchange: () => { limit = PAGE; fill(); } }, ...options);
   }
 
@@ -83,18 +88,18 @@
 
   function fill() {
     const root = document.getElementById("runs"), found = chosen();
-    root.querySelector(".count").textContent = `${found.length} of ${runs.length} runs; metrics in percent`;
+    root.querySelector(".count").textContent = filled(say("{shown} of {all} runs; metrics in percent"), { shown: found.length, all: runs.length });
     for (const th of root.querySelectorAll("th")) {
       const now = th.dataset.column === sorted;
       th.setAttribute("aria-sort", now ? (downwards ? "descending" : "ascending") : "none");
-      th.firstChild.textContent = SHOWN.find(([name]) => name === th.dataset.column)[1] + (now ? (downwards ? " ▾" : " ▴") : "");
+      th.firstChild.textContent = headings().find(([name]) => name === th.dataset.column)[1] + (now ? (downwards ? " ▾" : " ▴") : "");
     }
     root.querySelector("tbody").replaceChildren(...found.slice(0, limit).map(line));
     root.querySelector(".more").hidden = found.length <= limit;
   }
 
   function line(run) {
-    const cells = SHOWN.map(([name]) => element("td", NUMBERS.has(name) ? { class: "number" } : {}, cellText(run, name)));
+    const cells = headings().map(([name]) => element("td", NUMBERS.has(name) ? { class: "number" } : {}, cellText(run, name)));
     const made = element("tr", { class: "run", tabindex: "0", "aria-expanded": "false", "data-run": run.run });
     made.append(...cells);
     made.addEventListener("click", () => toggle(made, run));
@@ -115,13 +120,13 @@
     const open = row.classList.toggle("open");
     row.setAttribute("aria-expanded", String(open));
     if (!open) return row.nextElementSibling?.classList.contains("detail") && row.nextElementSibling.remove();
-    const box = element("div", { class: "box" }, "loading");
-    row.after(element("tr", { class: "detail" }, element("td", { colspan: SHOWN.length }, box)));
+    const box = element("div", { class: "box" }, say("loading"));
+    row.after(element("tr", { class: "detail" }, element("td", { colspan: headings().length }, box)));
     try {
       const detail = (await study(run.study))[run.run];
       box.replaceChildren(...thresholdView(detail), ...publishedView(run, detail), protocolView(run, detail));
     } catch {
-      box.textContent = `The file of the study ${run.study} could not be loaded.`;
+      box.textContent = filled(say("The file of the study {study} could not be loaded."), run);
     }
   }
 
@@ -163,30 +168,32 @@
     if (!all.length) return [];
     const span = high - low || 1, start = stored ?? oracle(detail), margin = 0.02 * span;
     const [first, last] = [Math.min(low, start) - margin, Math.max(high, start) + margin];
-    const slider = element("input", { type: "range", min: first, max: last, step: (last - first) / 1000, "aria-label": "threshold" });
+    const slider = element("input", { type: "range", min: first, max: last, step: (last - first) / 1000, "aria-label": say("threshold") });
+    const rateNames = { "false alarms": say("false alarms"), recall: say("recall"), precision: say("precision"), accuracy: say("accuracy"), F1: "F1" };
     const rates = element("div", { class: "rates", "aria-live": "polite" }), histogram = histogramOf(detail, first, last);
     const show = (threshold) => {
       histogram.move(threshold);
-      const shown = Object.entries(ratesAt(detail, threshold)).map(([name, value]) => element("span", { "data-rate": name }, `${name} ${percent(value)}%`));
-      rates.replaceChildren(element("b", {}, `threshold ${threshold.toPrecision(4)}`), ...shown);
+      const shown = Object.entries(ratesAt(detail, threshold)).map(([name, value]) => element("span", { "data-rate": name }, `${rateNames[name]} ${percent(value)}%`));
+      rates.replaceChildren(element("b", {}, `${say("threshold")} ${threshold.toPrecision(4)}`), ...shown);
     };
     const reset = () => { slider.value = start; show(start); }; // exactly the stored value, not the nearest step
     slider.addEventListener("input", () => show(Number(slider.value)));
     reset();
-    const says = stored === null ? "F1-max's threshold, chosen on these test images: an upper bound"
-      : `the stored threshold: ${detail.threshold.method}, promised false alarms ${percent(detail.threshold.false_alarm_rate)}%, from ${detail.threshold.source}`;
-    const key = (name, count) => element("span", {}, swatch(name), `${count} ${name}`);
+    const { method, source, false_alarm_rate: rate } = detail.threshold;
+    const says = stored === null ? say("It starts at F1-max's threshold, chosen on these test images: an upper bound.")
+      : filled(say("It starts at the stored threshold: {method}, promised false alarms {rate}%, from {source}."), { method, source, rate: percent(rate) });
+    const key = (name, label, count) => element("span", {}, swatch(name), `${count} ${label}`);
     return [
-      element("div", { class: "rates" }, key("good", detail.good.length), key("defective", detail.defective.length)),
+      element("div", { class: "rates" }, key("good", say("good"), detail.good.length), key("defective", say("defective"), detail.defective.length)),
       histogram.svg, slider, rates,
-      element("p", {}, `It starts at ${says}. `, element("button", { class: "btn btn-sm btn-outline-primary", onclick: reset }, "back to it")),
+      element("p", {}, `${says} `, element("button", { class: "btn btn-sm btn-outline-primary", onclick: reset }, say("back to it"))),
     ];
   }
 
   const swatch = (name) => element("span", { class: "key", style: `background: var(--${name}); opacity: .7` });
 
   function histogramOf(detail, first, last) {
-    const width = 640, height = 180, foot = 24, svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "histogram of image scores" });
+    const width = 640, height = 180, foot = 24, svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": say("histogram of image scores") });
     const x = (score) => ((score - first) / (last - first)) * width;
     const counts = Object.fromEntries(["good", "defective"].map((name) => [name, binned(detail[name], first, last)]));
     const most = Math.max(...counts.good, ...counts.defective, 1);
@@ -211,10 +218,10 @@
   function publishedView(run, { published }) {
     if (!published.length) return [];
     const rows = published.map((p) => [p.metric.replace("_", " "), p.category, p.std === null ? p.value : `${p.value} ± ${p.std}`, p.ours ?? "–", p.variant, p.source]);
-    const head = ["metric", "category", "published", `this run, ${run.category}`, "variant", "source"];
+    const head = [say("metric"), say("category"), say("published"), filled(say("this run, {category}"), run), say("variant"), say("source")];
     return [
-      element("h4", {}, "Published"),
-      element("p", {}, "Percent; the same method, data set and number of shots. 'mean' is over all categories of the data set, this run is of one. Networks and settings may differ: ", element("code", {}, "adlib report --paper"), " says in words what does."),
+      element("h4", {}, say("Published")),
+      element("p", {}, say("Percent; the same method, data set and number of shots. 'mean' is over all categories of the data set, this run is of one. Networks and settings may differ; what does differ is printed by:"), " ", element("code", {}, "adlib report --paper")),
       element("div", { class: "published" }, tableOf(head, rows)),
     ];
   }
@@ -226,8 +233,8 @@
 
   function protocolView(run, detail) {
     const { options, ...protocol } = detail.protocol;
-    const all = { run: run.run, study: `results/${run.study}`, "good images learned from": detail.references, ...protocol, ...options, ...detail.seconds };
+    const all = { run: run.run, study: `results/${run.study}`, [say("good images learned from")]: detail.references, ...protocol, ...options, ...detail.seconds };
     const rows = Object.entries(all).map(([name, value]) => [name, typeof value === "object" ? JSON.stringify(value) : value]);
-    return element("details", {}, element("summary", {}, "Protocol"), element("div", { class: "published" }, tableOf(["field", "value"], rows)));
+    return element("details", {}, element("summary", {}, say("Protocol")), element("div", { class: "published" }, tableOf([say("field"), say("value")], rows)));
   }
 })();
