@@ -32,7 +32,7 @@ def shown_cells(text: str, name: str, say: Say = str) -> list[dict[str, Any]]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
             heading, said = _headings(source, heading), last_sentence(source) or said
-            cell["source"] = source.replace("<summary>Answer</summary>", f"<summary>{answer}</summary>")
+            cell["source"] = [source.replace("<summary>Answer</summary>", f"<summary>{answer}</summary>")]
         else:
             _fold(cell, say)
             _describe(cell, ": ".join(part for part in (heading, said) if part))

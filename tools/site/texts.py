@@ -15,7 +15,7 @@ from tools.site.folder import PAGES, moved_up
 from tools.site.languages import ROOT, WORDS, catalogue_file, is_chinese, read_catalogue, usable
 
 # What needs no translation: code, formulas, the addresses of links, HTML.
-_SIGNS = re.compile(r"`[^`]*`|\$[^$]*\$|(?<=\])\([^)]*\)|<[^>]*>")
+_SIGNS = re.compile(r"`[^`]*`|\$[^$]*\$|\\\w+|(?<=\])\([^)]*\)|<[^>]*>")
 # How a quotation begins each of its lines, and what ends a line that is broken on purpose.
 _EDGES = re.compile(r"(?m)^\s*>\s?|\\$")
 
@@ -41,7 +41,7 @@ def source_text(document: str) -> str:
         written = ROOT / f"docs/site/{document}.md"
         return moved_up((written if written.exists() else ROOT / f"{document}.md").read_text("utf-8"))
     cells = notebooks.shown_cells(path.read_text("utf-8"), f"{document}.ipynb")
-    prose = [cell["source"] for cell in cells if cell["cell_type"] == "markdown"]
+    prose = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
     figures = [cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "") for cell in cells]
     return "\n".join(prose + figures)
 

@@ -25,6 +25,7 @@ from tools.site.languages import ROOT, WORDS, catalogue_file, catalogued, read_c
 from tools.site.texts import counts, needs_translation, site_words
 
 NEEDED = ("sphinx", "myst_nb", "sphinx_design", "sphinx_intl")
+_HEAD = "# Written by `python -m tools.site.translations`; the texts after `msgstr` are written by translators."
 _LINE = "{:<36} {:>10} {:>6} {:>12}"
 
 
@@ -36,22 +37,27 @@ def extract(documents: Sequence[str], folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     source, kept = folder / "source", folder / "pot"
     pages = [name for name in documents if name != WORDS]
-    chapters = [Path(name).name for name in pages if name.startswith("notebooks/") and name[10:12].isdigit()]
-    write_pages(ROOT, source, chapters)
+    notebooks = [name for name in pages if (ROOT / f"{name}.ipynb").exists()]
+    glossary = [names for names, _, _ in rows((ROOT / "notebooks/glossary.md").read_text("utf-8"))]
+    write_pages(ROOT, source, [Path(name).name for name in notebooks])
     _keep_only(source, pages)
     _run_sphinx(source, folder / "found")
     for name in pages:
-        _write(_without_known(read_catalogue(folder / f"found/{name}.pot")), kept / f"{name}.pot")
-    words = Catalog(project="adlib")
-    for word in site_words() if WORDS in documents else ():
-        words.add(word)
-    _write(words, kept / f"{WORDS}.pot")
+        known = site_words() if name in notebooks else glossary if name.endswith("glossary") else ()
+        texts = [message.id for message in read_catalogue(folder / f"found/{name}.pot") if message.id]
+        _write([text for text in texts if _without_marks(text) not in known], kept / f"{name}.pot")
+    _write(site_words(), kept / f"{WORDS}.pot")
     return kept
+
+
+def _without_marks(text: str) -> str:
+    return re.sub("<[^>]*>", "", text)
 
 
 def _keep_only(source: Path, documents: Sequence[str]) -> None:
     """Take all other documents out of a source folder: reading them is most of Sphinx's time."""
-    kept = {source / f"{name}{suffix}" for name in documents for suffix in (".md", ".ipynb")}
+    named = (*documents, "README")  # a title in the contents is found only where its page is
+    kept = {source / f"{name}{suffix}" for name in named for suffix in (".md", ".ipynb")}
     for path in {*source.rglob("*.md"), *source.rglob("*.ipynb")} - kept:
         path.unlink()
     for name in documents:
@@ -68,27 +74,25 @@ def _run_sphinx(source: Path, found: Path) -> None:
         raise InputError(f"Sphinx could not read the documents:\n{said.read_text(encoding='utf-8')}")
 
 
-def _without_known(found: Catalog) -> Catalog:
-    """Messages that need a translation of their own: no terms of the glossary, and nothing that `words` translates."""
-    page = (ROOT / "notebooks/glossary.md").read_text("utf-8")
-    known = {*site_words(), *(names for names, _, _ in rows(page))}
-    kept = Catalog(project="adlib")
-    for message in found:
-        if message.id and re.sub("<[^>]*>", "", message.id) not in known and needs_translation(message.id):
-            kept.add(message.id)
-    return kept
-
-
-def _write(catalogue: Catalog, path: Path) -> None:
+def _write(texts: Sequence[str], path: Path) -> None:
+    """Write a template of those texts that need a translation."""
+    catalogue = Catalog(project="adlib", version="", header_comment=_HEAD, fuzzy=False)
+    for text in filter(needs_translation, texts):
+        catalogue.add(text)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         write_po(file, catalogue, width=0)
 
 
+def missing() -> list[str]:
+    """Modules that an extraction needs and that are not installed."""
+    return [name for name in NEEDED if find_spec(name) is None]
+
+
 def main(documents: Sequence[str]) -> int:
     """Entry point of `python -m tools.site.translations`."""
-    if missing := [name for name in NEEDED if find_spec(name) is None]:
-        print(f"translations: {', '.join(missing)} missing; run `pip install 'adlib[site]'`.", file=sys.stderr)
+    if missing():
+        print(f"translations: {', '.join(missing())} missing; run `pip install 'adlib[site]'`.", file=sys.stderr)
         return 2
     from sphinx_intl.basic import update
 
