@@ -9,6 +9,7 @@ sys.path.insert(0, str(ROOT))
 
 from adlib import __version__  # noqa: E402
 from tools.site import sphinx_hooks  # noqa: E402
+from tools.site.search import SearchChinese  # noqa: E402
 
 project, author = "adlib", "the authors of adlib"
 release = version = __version__
@@ -63,3 +64,4 @@ copybutton_exclude = ".linenos, .gp, .go"
 def setup(app):
     """Attach what tools/site knows about notebooks, the glossary and docstrings."""
     sphinx_hooks.attach(app)
+    app.add_search_language(SearchChinese)

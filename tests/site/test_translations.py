@@ -17,6 +17,7 @@ GLOSSARY = (ROOT / "notebooks/glossary.md").read_text(encoding="utf-8")
 COMMAND = "python -m tools.site.translations"
 _LINK = re.compile(r"\[[^\]]*\]\(([^)]+)\)")
 _KEPT = (_LINK, re.compile(r"`([^`]+)`"), re.compile(r"\$([^$]+)\$"), re.compile(r"\{(\w+)\}"))
+_MILLIONS = re.compile(r"\d[\d.,]* (?:thousand|million|billion)")  # Chinese counts in other units: 4.2 million, 420 万
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
@@ -44,16 +45,16 @@ def test_a_translation_keeps_links_code_formulas_and_numbers(document):
     for text, translation in translations(document).items():
         for kept in _KEPT:
             assert set(kept.findall(translation)) == set(kept.findall(text)), text
-        missing_numbers = Counter(_NUMBER.findall(text)) - Counter(_NUMBER.findall(translation))
-        assert not missing_numbers, text
+        counted = Counter(_NUMBER.findall(_MILLIONS.sub("", text)))
+        assert not counted - Counter(_NUMBER.findall(translation)), text
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_links_to_the_glossary_have_the_glossary_s_words(document):
-    known = terms(GLOSSARY)
-    linked = re.compile(r"\[([^\]]*)\]\([^)]*glossary\.md\)")
-    unknown = [w for text in translations(document).values() for w in linked.findall(text) if not meaning(w, known)]
-    assert [word for word in unknown if word != "术语表"] == []
+def test_a_link_to_a_term_of_the_glossary_stays_one(document):
+    known, linked = terms(GLOSSARY), re.compile(r"\[([^\]]*)\]\([^)]*glossary\.md\)")
+    for text, translation in translations(document).items():
+        before, after = ([meaning(word, known) for word in linked.findall(t)] for t in (text, translation))
+        assert after.count(None) <= before.count(None), text
 
 
 def test_every_word_that_code_writes_is_translated():

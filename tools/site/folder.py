@@ -9,13 +9,16 @@ from pathlib import Path
 from adlib.errors import InputError
 from tools.site import landing, reference, results
 from tools.site.glossary import chinese_first, with_anchors
-from tools.site.languages import words
+from tools.site.languages import Say, words
 
 # Pages of the repository that are shown as they are; other files that they link to are copied next to them.
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "results/README.md", "benchmarks/README.md")
 FILES = ("LICENSE", "CITATION.cff", "figures", "notebooks/schematics")
 # A line of a page that leads to its counterpart in the other language, as `[English](README.md) | 简体中文`.
 _OTHER_LANGUAGE = re.compile(r"(?m)^.*\[(?:English|简体中文)\]\(README(?:\.zh-CN)?\.md\).*\n\n?")
+
+# A command of a page, and its comment.
+_COMMENT = re.compile(r"(?m)^(make \w+ +# )(.+)$")
 
 
 def write_source(root: Path, source: Path, chapters: Sequence[str] = ()) -> None:
@@ -62,6 +65,8 @@ def write_translated(root: Path, english: Path, source: Path, language: str) -> 
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(english, source)
     _write(source / "README.md", without_languages((root / "README.zh-CN.md").read_text("utf-8")))
+    for page in source.glob("*.md"):
+        _write(page, with_comments(page.read_text("utf-8"), words(language)))
     glossary = source / "notebooks/glossary.md"
     _write(glossary, chinese_first(glossary.read_text("utf-8")))
     landing.write(source, words(language))
@@ -78,13 +83,23 @@ def _chosen(root: Path, chapters: Sequence[str]) -> list[Path]:
     return chosen + [path for path in solutions if path.exists()]
 
 
+def with_comments(page: str, say: Say) -> str:
+    """The text of a page with the comments of its commands translated; Sphinx leaves code as it is."""
+    return _COMMENT.sub(lambda comment: f"{comment[1]}{say(comment[2])}", page)
+
+
+def comments(page: str) -> list[str]:
+    """What `with_comments` translates."""
+    return [comment[2] for comment in _COMMENT.finditer(page)]
+
+
 def moved_up(page: str) -> str:
     """The text of a page of docs/site/ with its links as seen from the root of the pages."""
     return re.sub(r"(?<=\]\()\.\./\.\./", "", page)
 
 
 def without_languages(page: str) -> str:
-    """The text of a README without the line that leads to it in another language: pages of the site have such a link."""
+    """The text of a README without its line of languages: every page of the site has a link to the other one."""
     return _OTHER_LANGUAGE.sub("", page)
 
 

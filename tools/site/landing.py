@@ -121,7 +121,7 @@ def _box(found: Found, x: int, y: int, say: Say) -> str:
 def wrapped(text: str, width: int) -> list[str]:
     """Lines of at most so many letters, broken at spaces and between Chinese characters, which count as two letters."""
     lines = [""]
-    for piece in re.findall(r"[\u4e00-\u9fff][，、。：；）]?|[^\s\u4e00-\u9fff]+|\s+", text):
+    for piece in re.findall(r"[\u4e00-\u9fff][，、：]?|[^\s\u4e00-\u9fff，、：]+[，、：]?|\s+", text):
         if _letters(lines[-1] + piece.strip()) > width and lines[-1]:
             lines.append("")
         lines[-1] += piece if lines[-1] else piece.lstrip()

@@ -4,8 +4,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tools.site.glossary import meaning, terms
 from tools.chapters import CHAPTERS
+from tools.site.glossary import meaning, terms
 from tools.site.languages import LANGUAGES, NAMES, Say, translated, translations, words
 from tools.site.notebooks import shown
 from tools.site.reference import as_rst
@@ -59,9 +59,13 @@ def _translate_titles(app: Any, env: Any) -> None:
     """Pages that are not translated have a title in the language of the site in contents and links."""
     from docutils import nodes
 
+    if app.config.language == "en":
+        return
     for name in env.found_docs - translated(app.config.language):
-        title = nodes.Text(page_title(name, env.titles[name].astext(), words(app.config.language)))
-        env.titles[name] = nodes.title("", "", title)
+        title = page_title(name, env.titles[name].astext(), words(app.config.language))
+        env.titles[name] = nodes.title("", "", nodes.Text(title))
+        for link in env.tocs[name].findall(lambda node: isinstance(node, nodes.reference) and not node["anchorname"]):
+            link.children = [nodes.Text(title)]
 
 
 def page_title(name: str, title: str, say: Say) -> str:

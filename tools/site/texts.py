@@ -11,7 +11,7 @@ from babel.messages.extract import extract_from_file
 from tools.chapters import CHAPTERS
 from tools.refresh import table_words
 from tools.site import landing, notebooks
-from tools.site.folder import PAGES, moved_up
+from tools.site.folder import PAGES, comments, moved_up
 from tools.site.languages import ROOT, WORDS, catalogue_file, is_chinese, read_catalogue, usable
 
 # What needs no translation: code, formulas, the addresses of links, HTML.
@@ -54,7 +54,7 @@ def site_words() -> list[str]:
     """What code writes into pages and tables, in English."""
     chapters = (getattr(chapter, field.name) for chapter in CHAPTERS for field in fields(chapter)[1:])
     named = (*(title for title, *_ in landing.PARTS), *notebooks.FOLDED.values(), *table_words(), *chapters)
-    return list(dict.fromkeys(filter(needs_translation, (*_said(), *named, *_titles()))))
+    return list(dict.fromkeys(filter(needs_translation, (*_said(), *named, *_titles(), *_comments()))))
 
 
 def _said() -> Iterator[str]:
@@ -62,6 +62,11 @@ def _said() -> Iterator[str]:
     for kind, files in (("python", ROOT.glob("tools/**/*.py")), ("javascript", ROOT.glob("docs/site/_static/*.js"))):
         for path in sorted(files):
             yield from (text for _, text, *_ in extract_from_file(kind, path, keywords={"say": None}))
+
+
+def _comments() -> Iterator[str]:
+    for path in sorted((ROOT / "docs/site").glob("*.md")):
+        yield from comments(path.read_text("utf-8"))
 
 
 def _titles() -> Iterator[str]:

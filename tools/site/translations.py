@@ -24,7 +24,7 @@ from tools.site.glossary import rows
 from tools.site.languages import ROOT, WORDS, catalogue_file, catalogued, read_catalogue
 from tools.site.texts import counts, needs_translation, site_words
 
-NEEDED = ("sphinx", "myst_nb", "sphinx_design", "sphinx_intl")
+NEEDED = ("sphinx", "myst_nb", "sphinx_copybutton", "sphinx_design", "sphinx_intl", "jieba")
 _HEAD = "# Written by `python -m tools.site.translations`; the texts after `msgstr` are written by translators."
 _LINE = "{:<36} {:>10} {:>6} {:>12}"
 
@@ -62,7 +62,7 @@ def _keep_only(source: Path, documents: Sequence[str]) -> None:
         path.unlink()
     for name in documents:
         if not any((source / f"{name}{suffix}").exists() for suffix in (".md", ".ipynb")):
-            raise InputError(f"There is no document {name!r} to translate; give a name such as notebooks/06_memory_bank.")
+            raise InputError(f"There is no document {name!r}; give a name such as notebooks/06_memory_bank.")
 
 
 def _run_sphinx(source: Path, found: Path) -> None:
