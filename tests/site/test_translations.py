@@ -6,10 +6,12 @@ from collections import Counter
 
 import pytest
 
+from adlib.errors import InputError
 from helpers.places import ROOT
+from tools.site import texts
 from tools.site.glossary import chinese_first, meaning, terms, with_anchors
 from tools.site.languages import WORDS, catalogue_file, catalogued, read_catalogue, translations, usable, words
-from tools.site.texts import counts, needs_translation, site_words, stale
+from tools.site.texts import counts, needs_translation, site_words, source_text, stale
 from tools.site.translations import NEEDED, extract, missing
 
 DOCUMENTS = catalogued()
@@ -30,6 +32,19 @@ def test_first_page_glossary_and_words_are_translated():
 def test_no_translation_is_older_than_its_source(document):
     old = stale(document)
     assert old == [], f"{document} has changed since it was translated; run `{COMMAND}` and commit what it writes."
+
+
+def test_a_text_that_changed_is_found(monkeypatch):
+    before = source_text("solutions")
+    monkeypatch.setattr(texts, "source_text", lambda document: before.replace("exercises", "tasks"))
+    assert [text[:13] for text in stale("solutions")] == ["The exercises"]
+
+
+def test_a_broken_catalogue_is_named(tmp_path):
+    path = tmp_path / "a.po"
+    path.write_text('<<<<<<< HEAD\nmsgid "a"\nmsgstr "b"\n', encoding="utf-8")  # a merge that was left half done
+    with pytest.raises(InputError, match=r"a\.po cannot be read: .*keyword"):
+        read_catalogue(path)
 
 
 def test_what_is_left_to_translate_is_counted():

@@ -10,7 +10,9 @@ from functools import cache
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
-from babel.messages.pofile import read_po
+from babel.messages.pofile import PoFileError, read_po
+
+from adlib.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 # Language -> its folder below the site; Sphinx's names.
@@ -32,9 +34,12 @@ def catalogue_file(document: str, language: str = "zh_CN") -> Path:
 
 
 def read_catalogue(path: Path) -> Catalog:
-    """The translations of a file."""
+    """The translations of a file. Raises InputError where it cannot be read."""
     with path.open("rb") as file:
-        return read_po(file, locale="zh_CN", abort_invalid=True)
+        try:
+            return read_po(file, locale="zh_CN", abort_invalid=True)
+        except PoFileError as error:
+            raise InputError(f"{path} cannot be read: {error}; mend the line.") from error
 
 
 def catalogued(language: str = "zh_CN") -> list[str]:

@@ -53,6 +53,7 @@ def _known(language: str) -> dict[str, tuple[str, str]]:
 def _name_site(app: Any, config: Any) -> None:
     say = words(config.language)
     config.html_title = say("adlib: industrial image anomaly detection")
+    config.author = say("the authors of adlib")
 
 
 def _translate_titles(app: Any, env: Any) -> None:

@@ -54,7 +54,7 @@ def site_words() -> list[str]:
     """What code writes into pages and tables, in English."""
     chapters = (getattr(chapter, field.name) for chapter in CHAPTERS for field in fields(chapter)[1:])
     named = (*(title for title, *_ in landing.PARTS), *notebooks.FOLDED.values(), *table_words(), *chapters)
-    return list(dict.fromkeys(filter(needs_translation, (*_said(), *named, *_titles(), *_comments()))))
+    return list(dict.fromkeys(filter(re.compile("[A-Za-z]").search, (*_said(), *named, *_titles(), *_comments()))))
 
 
 def _said() -> Iterator[str]:

@@ -44,7 +44,7 @@ def extract(documents: Sequence[str], folder: Path) -> Path:
     _run_sphinx(source, folder / "found")
     for name in pages:
         known = site_words() if name in notebooks else glossary if name.endswith("glossary") else ()
-        texts = [message.id for message in read_catalogue(folder / f"found/{name}.pot") if message.id]
+        texts = (m.id for m in read_catalogue(folder / f"found/{name}.pot") if m.id and needs_translation(m.id))
         _write([text for text in texts if _without_marks(text) not in known], kept / f"{name}.pot")
     _write(site_words(), kept / f"{WORDS}.pot")
     return kept
@@ -75,9 +75,9 @@ def _run_sphinx(source: Path, found: Path) -> None:
 
 
 def _write(texts: Sequence[str], path: Path) -> None:
-    """Write a template of those texts that need a translation."""
+    """Write a template of translations of texts."""
     catalogue = Catalog(project="adlib", version="", header_comment=_HEAD, fuzzy=False)
-    for text in filter(needs_translation, texts):
+    for text in texts:
         catalogue.add(text)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
