@@ -172,7 +172,7 @@ def test_translated_pages_are_chinese_and_others_say_that_they_are_not(page, add
         texts = page.locator("article div[lang=en]").count()
         assert all(map(is_chinese, headings)) if name in translated() else texts == 1, name
     assert is_chinese(page.locator(".untranslated").text_content())
-    contents = page.locator(".bd-sidebar-primary li a").all_text_contents()
+    contents = page.locator(".bd-sidebar-primary .toctree-l1 > a").all_text_contents()
     assert len(contents) > 5 and [title for title in contents if not is_chinese(title)] == []
 
 

@@ -28,6 +28,7 @@ var splitQuery = (query) => {
 class SearchChinese(zh.SearchChinese):
     """Sphinx's search for Chinese, with the glossary's terms as words, and pairs of characters."""
 
+    language_name = "English"  # whose stemmer it uses: Sphinx 9 asks for a `ChineseStemmer`, which is not there
     js_splitter_code = _SPLIT_QUERY
 
     def __init__(self, options: dict[str, str]) -> None:
