@@ -13,7 +13,6 @@ from tools.site.reference import as_rst
 
 def attach(app: Any) -> None:
     """Connect the hooks to a Sphinx application."""
-    app.add_config_value("languages", tuple(LANGUAGES), "env")  # those whose pages are built
     app.connect("config-inited", _name_site)
     app.connect("source-read", _show_notebook)
     app.connect("env-check-consistency", _translate_titles)
@@ -83,9 +82,9 @@ def page_title(name: str, title: str, say: Say) -> str:
 
 
 def _lead_to_other_language(app: Any, name: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """What the template language.html links to: the same page in the other language, where both are built."""
+    """What the template language.html links to: the same page in the other language."""
     here, root = app.config.language, context["content_root"]
-    for language in set(app.config.languages) - {here}:
+    for language in LANGUAGES.keys() - {here}:
         up = "../" if LANGUAGES[here] else ""
         below = f"{LANGUAGES[language]}/" if LANGUAGES[language] else ""
         context["other_language"] = {
