@@ -28,6 +28,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(bool(MISSING), reason=f"not there: {', '.join(MISSING)}; pip install 'adlib[site]'"),
 ]
+WHOLE = re.compile(".*" if os.environ.get("ADLIB_SITE") else r"(?!#.*\.ipynb$).*")  # links to look at
 WIDTHS = (390, 1300)
 
 
@@ -94,6 +95,8 @@ def test_links_between_pages_lead_somewhere(site):
             address, _, fragment = unquote(html.unescape(link)).partition("#")
             to = (page.parent / address).resolve() if address else page
             followed += 1
+            if WHOLE.fullmatch(link) is None:  # a chapter that the small site leaves out
+                continue
             if not to.exists() or (fragment and to in names and fragment not in names[to]):
                 broken.append((page.relative_to(site).as_posix(), link))
     assert followed > 100 and broken == []
