@@ -8,6 +8,8 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
+from tools.site.languages import Say
+
 # What a study group of six worked through in an hour, measured on readers of these chapters.
 WORDS_AN_HOUR = 2000
 LINES_AN_HOUR = 240
@@ -64,20 +66,24 @@ CHAPTERS = (
 )
 
 
-def chapter_table(notebooks: Path) -> pd.DataFrame:
-    """One row per chapter; chapters without a notebook in the folder are 'planned'."""
-    return pd.DataFrame([_row(chapter, notebooks) for chapter in CHAPTERS])
+def chapter_table(notebooks: Path, say: Say = str) -> pd.DataFrame:
+    """One row per chapter; chapters without a notebook in the folder are 'planned'.
+
+    say: what turns the words of the cells into another language.
+    """
+    return pd.DataFrame([_row(chapter, notebooks, say) for chapter in CHAPTERS])
 
 
-def _row(chapter: Chapter, notebooks: Path) -> dict[str, str]:
+def _row(chapter: Chapter, notebooks: Path, say: Say) -> dict[str, str]:
     found = next(notebooks.glob(f"{chapter.number}_*.ipynb"), None)
-    link = f"[{chapter.topic}]({notebooks.name}/{found.name})" if found else chapter.topic
+    topic = say(chapter.topic)
+    link = f"[{topic}]({notebooks.name}/{found.name})" if found else topic
     return {
         "": chapter.number,
         "topic": link,
-        "methods": chapter.methods,
+        "methods": say(chapter.methods),
         "minutes": str(minutes(nbformat.read(found, as_version=4))) if found else "",
-        "what it shows": chapter.shows if found else "planned",
+        "what it shows": say(chapter.shows) if found else say("planned"),
     }
 
 

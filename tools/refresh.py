@@ -3,7 +3,7 @@
     python -m tools.refresh notebooks [NAME ...]    executes them again, top to bottom, and stamps them
                                                     (`run`: the one inside the package)
     python -m tools.refresh stamps [FILE ...]       names those that changed since; exits with 1 then (pre-commit)
-    python -m tools.refresh readme                  fills the README's tables from results/
+    python -m tools.refresh readme                  fills the tables of both READMEs from results/
     python -m tools.refresh schematics              draws the chapters' schematics (notebooks/schematics)
     python -m tools.refresh figures                 renders figures/ from results/elpv/sweep; its heat maps need the
                                                     patch scores that `make sweep` leaves in runs/elpv
@@ -36,8 +36,10 @@ from adlib.reports.titles import titled
 from tools.chapters import chapter_table
 from tools.kernels import SAME_SUMS
 from tools.schematics import write_schematics
+from tools.site.languages import Say, words
 
 ROOT = Path(__file__).parents[1]
+READMES = {"README.md": "en", "README.zh-CN.md": "zh_CN"}
 RUN = ROOT / "adlib/experiments/run.ipynb"  # what `adlib sweep` executes
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -149,33 +151,42 @@ def _named_by_content(row: Result) -> Result:
     return replace(row, protocol=replace(row.protocol, content_digest=row.content_digest))
 
 
-def refreshed_readme(text: str, results: Path) -> str:
-    """The README's text with its tables recomputed from a folder of results."""
-    return BLOCK.sub(lambda m: f"{m[1]}{TABLES[m[2]](results)}\n{m[3]}", text)
+def refreshed_readme(text: str, results: Path, language: str = "en") -> str:
+    """A README's text with its tables recomputed from a folder of results; their headings in its language."""
+    return BLOCK.sub(lambda m: f"{m[1]}{TABLES[m[2]](results, words(language))}\n{m[3]}", text)
 
 
-def _markdown(frame: pd.DataFrame) -> str:
-    return frame.to_markdown(index=False, disable_numparse=True)
+def _markdown(frame: pd.DataFrame, say: Say) -> str:
+    return frame.rename(columns=say).to_markdown(index=False, disable_numparse=True)
 
 
-def _few_shot(results: Path) -> str:
+def _few_shot(results: Path, say: Say) -> str:
     shown = table(titled(ResultStore(results / "elpv/sweep").results()))
-    return _markdown(shown.drop(columns=["dataset", "backbone"]))
+    return _markdown(shown.drop(columns=["dataset", "backbone"]), say)
 
 
-def _bottle(results: Path) -> str:
+def _bottle(results: Path, say: Say) -> str:
     frame = as_frame(ResultStore(results / "mvtec/backbones").results())
     by = ["method", "backbone", "option.resize", "option.crop", "option.coreset"]
-    return _markdown(_plain(table(frame, by).drop(columns="draws")))
+    return _markdown(_plain(table(frame, by).drop(columns="draws")), say)
 
 
-def _mtd(results: Path) -> str:
+def _mtd(results: Path, say: Say) -> str:
     by = ["method", "backbone", "option.resize", "option.aspect", "option.top_share"]
     shown = table(as_frame(ResultStore(results / "mtd/backbones").results()), by)[[*by, "draws", "image AUROC"]]
     shown = _plain(shown).rename(columns={"draws": "splits"})
     (paper,) = published(method="PatchCore", dataset="mtd", variant="10%").itertuples()
-    shown.loc[len(shown)] = ["patchcore", "wide_resnet50_2 (published)", "", "", "", "", f"{paper.value:.1f}"]
-    return _markdown(shown) + f"\n\nPublished: {paper.source}, coreset {paper.variant}, read from {paper.how_read}."
+    theirs = say("wide_resnet50_2 (published)")
+    shown.loc[len(shown)] = ["patchcore", theirs, "", "", "", "", f"{paper.value:.1f}"]
+    source = say("Published: {source}, coreset {variant}, read from {how_read}.")
+    return f"{_markdown(shown, say)}\n\n{source.format_map(paper._asdict())}"
+
+
+def table_words() -> list[str]:
+    """Headings of the READMEs' tables."""
+    results = ROOT / "results"
+    cells = (re.search(r"^\|.*", make(results, str), re.MULTILINE)[0].split("|") for make in TABLES.values())
+    return [cell.strip() for heading in cells for cell in heading]
 
 
 def _plain(shown: pd.DataFrame) -> pd.DataFrame:
@@ -183,11 +194,11 @@ def _plain(shown: pd.DataFrame) -> pd.DataFrame:
     return shown.rename(columns=lambda name: name.removeprefix("option.")).fillna("").astype(str)
 
 
-def _chapters(results: Path) -> str:
-    return _markdown(chapter_table(results.parent / "notebooks"))
+def _chapters(results: Path, say: Say) -> str:
+    return _markdown(chapter_table(results.parent / "notebooks", say), say)
 
 
-TABLES: dict[str, Callable[[Path], str]] = {
+TABLES: dict[str, Callable[[Path, Say], str]] = {
     "chapters": _chapters,
     "elpv": _few_shot,
     "bottle": _bottle,
@@ -205,10 +216,10 @@ def main(arguments: Sequence[str]) -> int:
             print("\n".join(stale), end="\n" if stale else "")
             return 1 if stale else 0
         elif list(arguments) == ["readme"]:
-            readme = ROOT / "README.md"
-            fresh = refreshed_readme(readme.read_text(encoding="utf-8"), ROOT / "results")
-            with atomic_write(readme) as file:
-                file.write(fresh)
+            for name, language in READMES.items():
+                fresh = refreshed_readme((ROOT / name).read_text(encoding="utf-8"), ROOT / "results", language)
+                with atomic_write(ROOT / name) as file:
+                    file.write(fresh)
         elif list(arguments) == ["schematics"]:
             write_schematics(ROOT / "notebooks" / "schematics")
         elif list(arguments) == ["figures"]:

@@ -22,6 +22,13 @@ const adlibScores = (() => {
     return made;
   }
 
+  // ---- words ----
+
+  let words = {}; // English -> the page's language, where `speak` gave it
+  const say = (text) => words[text] ?? text;
+  const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  const speak = (given) => { words = given; };
+
   const percent = (value) => (value === null || Number.isNaN(value) ? "–" : (100 * value).toFixed(1));
 
   // ---- decisions ----
@@ -55,12 +62,12 @@ const adlibScores = (() => {
     const { good, defective, threshold } = scores;
     if (threshold) {
       const rate = Number((100 * threshold.false_alarm_rate).toPrecision(6));
-      return [threshold.value, `It starts at the stored threshold, set for ${rate}% false alarms (${threshold.method}; ${threshold.source}). `];
+      return [threshold.value, filled(say("It starts at the stored threshold, set for {rate}% false alarms ({method}; {source})."), { ...threshold, rate })];
     }
     if (good.length && defective.length) {
-      return [oracle(scores), "No threshold is stored. It starts at that of F1-max, an oracle: chosen on these test images, so the numbers are an upper bound. "];
+      return [oracle(scores), say("No threshold is stored. It starts at that of F1-max, an oracle: chosen on these test images, so the numbers are an upper bound.")];
     }
-    return [[...good, ...defective].reduce((a, b) => Math.max(a, b)), "No threshold is stored, and the test images are of one class. It starts at the highest score. "];
+    return [[...good, ...defective].reduce((a, b) => Math.max(a, b)), say("No threshold is stored, and the test images are of one class. It starts at the highest score.")];
   }
 
   // ---- the view ----
@@ -68,16 +75,16 @@ const adlibScores = (() => {
   // Histogram, slider and rates of a run, as one element.
   function thresholdView(scores) {
     const { good, defective } = scores, all = [...good, ...defective];
-    if (!all.length) return element("p", {}, "There are no test images.");
+    if (!all.length) return element("p", {}, say("There are no test images."));
     const [given, says] = startOf(scores), low = all.reduce((a, b) => Math.min(a, b)), high = all.reduce((a, b) => Math.max(a, b));
     const margin = MARGIN * (high - low || 1), start = Math.max(given, low - margin / 2); // of an oracle below all scores
     const [first, last] = [Math.min(low, start) - margin, Math.max(high, start) + margin];
-    const slider = element("input", { type: "range", min: first, max: last, step: (last - first) / STEPS, "aria-label": "threshold" });
+    const slider = element("input", { type: "range", min: first, max: last, step: (last - first) / STEPS, "aria-label": say("threshold") });
     const rates = element("div", { class: "rates", "aria-live": "polite" }), histogram = histogramOf(scores, first, last);
     const show = (threshold) => {
       histogram.move(threshold);
       slider.setAttribute("aria-valuetext", threshold.toPrecision(4));
-      rates.replaceChildren(element("b", {}, `threshold ${threshold.toPrecision(4)}`), ...Object.entries(ratesAt(scores, threshold)).map(rate));
+      rates.replaceChildren(element("b", {}, `${say("threshold")} ${threshold.toPrecision(4)}`), ...Object.entries(ratesAt(scores, threshold)).map(rate));
     };
     const reset = () => { slider.value = start; show(start); }; // exactly the stored value, not the nearest step
     const pull = (event) => { slider.value = first + (last - first) * (event.offsetX / histogram.svg.clientWidth); show(Number(slider.value)); };
@@ -85,22 +92,23 @@ const adlibScores = (() => {
     histogram.svg.addEventListener("pointerdown", (event) => { histogram.svg.setPointerCapture(event.pointerId); pull(event); });
     histogram.svg.addEventListener("pointermove", (event) => { if (event.buttons) pull(event); });
     reset();
-    const key = (name, count) => element("span", {}, element("span", { class: `key ${name}` }), `${count} ${name}`);
+    const key = (name, label, count) => element("span", {}, element("span", { class: `key ${name}` }), `${count} ${label}`);
     return element("div", { class: "scores" },
-      element("div", { class: "rates" }, key("good", good.length), key("defective", defective.length)),
+      element("div", { class: "rates" }, key("good", say("good"), good.length), key("defective", say("defective"), defective.length)),
       histogram.svg,
-      element("div", { class: "axis" }, element("span", {}, first.toPrecision(3)), element("span", {}, `image score; highest bar: ${histogram.most}`), element("span", {}, last.toPrecision(3))),
+      element("div", { class: "axis" }, element("span", {}, first.toPrecision(3)), element("span", {}, filled(say("image score; highest bar: {most}"), histogram)), element("span", {}, last.toPrecision(3))),
       slider, rates,
-      element("p", {}, says, element("button", { type: "button", class: "btn btn-sm btn-outline-primary", onclick: reset }, "back to it")));
+      element("p", {}, says, " ", element("button", { type: "button", class: "btn btn-sm btn-outline-primary", onclick: reset }, say("back to it"))));
   }
 
   function rate([name, [part, whole]]) {
-    const counts = name === "F1" ? "" : ` (${part} of ${whole})`;
-    return element("span", { "data-rate": name }, `${name} ${percent(part / whole)}${whole ? "%" : ""}${counts}`);
+    const names = { "false alarms": say("false alarms"), recall: say("recall"), precision: say("precision"), accuracy: say("accuracy") };
+    const counts = name === "F1" ? "" : ` (${filled(say("{part} of {whole}"), { part, whole })})`;
+    return element("span", { "data-rate": name }, `${names[name] ?? name} ${percent(part / whole)}${whole ? "%" : ""}${counts}`);
   }
 
   function histogramOf(scores, first, last) {
-    const svg = drawn("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", role: "img", "aria-label": "histogram of image scores" });
+    const svg = drawn("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", role: "img", "aria-label": say("histogram of image scores") });
     const counts = ["good", "defective"].map((name) => [name, binned(scores[name], first, last)]);
     const most = Math.max(...counts.flatMap(([, bins]) => bins));
     for (const [name, bins] of counts) {
@@ -175,5 +183,5 @@ const adlibScores = (() => {
     });
   }
 
-  return { element, percent, ratesAt, oracle, thresholdView, inOrder, sortByHeadings, sortable, openable };
+  return { element, percent, say, filled, speak, ratesAt, oracle, thresholdView, inOrder, sortByHeadings, sortable, openable };
 })();

@@ -9,11 +9,13 @@ sys.path.insert(0, str(ROOT))
 
 from adlib import __version__  # noqa: E402
 from tools.site import sphinx_hooks  # noqa: E402
+from tools.site.search import SearchChinese  # noqa: E402
 
 project, author = "adlib", "the authors of adlib"
 release = version = __version__
-html_title = "adlib: industrial image anomaly detection"
-language = "en"
+language = "en"  # the Chinese site is built with -D language=zh_CN
+locale_dirs, gettext_compact, gettext_location = ["locale"], False, False
+templates_path = ["_templates"]
 
 extensions = [
     "myst_nb",
@@ -22,7 +24,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
 ]
-exclude_patterns = ["_parts"]
+exclude_patterns = ["_parts", "locale"]
 nb_execution_mode = "off"  # the committed outputs are shown
 nb_ipywidgets_js = {}  # no widget's state is committed, and no script comes from elsewhere
 nb_merge_streams = True
@@ -35,6 +37,7 @@ html_context = {"default_mode": "auto"}  # light or dark as the reader's system
 html_css_files = ["scores.css", "site.css"]
 html_sourcelink_suffix = ""  # `_sources/NAME.ipynb` is what 'download notebook' gives
 html_theme_options = {
+    "article_header_end": ["language.html", "article-header-buttons.html"],
     "home_page_in_toc": True,
     "navbar_persistent": [],  # the search field is in the side bar
     "show_toc_level": 2,
@@ -61,3 +64,4 @@ copybutton_exclude = ".linenos, .gp, .go"
 def setup(app):
     """Attach what tools/site knows about notebooks, the glossary and docstrings."""
     sphinx_hooks.attach(app)
+    app.add_search_language(SearchChinese)

@@ -1,17 +1,36 @@
 """The README says what the committed results say, and its links lead somewhere."""
 
 import re
+from collections import Counter
 
 import pytest
 
 from helpers.places import ROOT
-from tools.refresh import TABLES, refreshed_readme
+from tools.refresh import BLOCK, TABLES, refreshed_readme
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CHINESE = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
 
 
 def test_every_table_is_what_the_results_give():
     assert refreshed_readme(README, ROOT / "results") == README, "run `make readme`"
+    assert refreshed_readme(CHINESE, ROOT / "results", "zh_CN") == CHINESE, "run `make readme`"
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"\]\((?!README)([^)]+)\)",  # links
+        r"(?m)^ *(?:\.venv|adlib|python|make)[^#\n]*",  # commands
+        r"(?<!`)`([^`\n]+)`(?!`)",  # names
+        r"(?m)^(#+) ",  # sections
+        r"(?<![\w.])\d+(?:[.,]\d+)*",  # numbers
+    ],
+)
+def test_the_chinese_readme_says_as_much(pattern):
+    """What needs no Chinese to be changed in both."""
+    here, there = (Counter(re.findall(pattern, BLOCK.sub("", text))) for text in (README, CHINESE))
+    assert here == there
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -42,5 +61,5 @@ def test_the_guide_to_the_results_reads_them(monkeypatch):
 
 
 def test_links_and_pictures_exist():
-    targets = re.findall(r"\]\(([^)#]+)\)", README)
+    targets = re.findall(r"\]\(([^)#]+)\)", README + CHINESE)
     assert targets and all((ROOT / t).exists() for t in targets if not t.startswith("http"))

@@ -7,7 +7,8 @@ import nbformat
 import pytest
 
 from helpers.places import ROOT
-from tools.site.landing import PARTS, THUMBNAIL, found_chapters, method_map, thumbnail, write
+from tools.site.landing import PARTS, THUMBNAIL, found_chapters, method_map, thumbnail, wrapped, write
+from tools.site.languages import LANGUAGES, words
 
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
@@ -22,14 +23,27 @@ def test_each_box_links_to_its_chapter_inside_the_drawing(columns):
     assert len(set(corners)) == len(boxes) and all(x + 190 <= width and y + 92 <= height for x, y in corners)
 
 
-def test_every_word_of_a_chapter_is_in_its_box():
-    chapters = found_chapters(ROOT / "notebooks")
-    drawing = ElementTree.fromstring(method_map(chapters, 4))
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_word_of_a_chapter_is_in_its_box(language):
+    chapters, say = found_chapters(ROOT / "notebooks"), words(language)
+    drawing = ElementTree.fromstring(method_map(chapters, 4, say))
     boxes = [element for element in drawing.iter() if element.tag.endswith("}a")]
     for box, found in zip(boxes, chapters, strict=True):
-        words = " ".join(" ".join(box.itertext()).replace("- ", "-").split())
-        missing = [word for word in f"{found.chapter.topic} {found.chapter.methods}".split() if word not in words]
-        assert missing == [], found.chapter.number
+        shown = "".join("".join(box.itertext()).split())
+        wanted = f"{say(found.chapter.topic)} {say(found.chapter.methods)}".split()
+        assert [word for word in wanted if word not in shown] == [], found.chapter.number
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("kNN, SPADE, PaDiM, PatchCore", ["kNN, SPADE, PaDiM,", "PatchCore"]),
+        ("kNN、SPADE、PaDiM、PatchCore", ["kNN、SPADE、PaDiM、", "PatchCore"]),
+        ("少样本与元学习，少样本与元学习", ["少样本与元学习，少样本与", "元学习"]),
+    ],
+)
+def test_lines_are_broken_where_they_may_be(text, lines):
+    assert wrapped(text, 24) == lines
 
 
 def test_every_number_belongs_to_one_part():

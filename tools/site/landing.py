@@ -3,15 +3,17 @@
 import base64
 import html
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import wrap
+from unicodedata import east_asian_width
 
 import nbformat
 from PIL import Image
 
 from tools.chapters import CHAPTERS, Chapter, minutes
+from tools.site.languages import Say
 
 # Parts of the course: title, first and last number. A new chapter joins the part that its number is in.
 PARTS = (
@@ -55,57 +57,79 @@ def _unnamed(path: Path) -> Chapter:
     return Chapter(path.name[:2], path.stem[3:].replace("_", " "), "", "")
 
 
-def write(source: Path) -> None:
-    """Write the first page's parts into the source folder: `_parts/*.html`, and thumbnails in `_static/thumbnails`."""
+def write(source: Path, say: Say = str) -> None:
+    """Write the first page's parts into the source folder: `_parts/*.html`, and thumbnails in `_static/thumbnails`.
+
+    say: what turns their words into the language of the site.
+    """
     chapters = found_chapters(source / "notebooks")
     parts, thumbnails = source / "_parts", source / "_static/thumbnails"
-    parts.mkdir(parents=True)
-    thumbnails.mkdir(parents=True)
-    maps = [f'<div class="map-{name}">{method_map(chapters, n)}</div>' for name, n in (("wide", 4), ("narrow", 2))]
+    parts.mkdir(parents=True, exist_ok=True)
+    thumbnails.mkdir(parents=True, exist_ok=True)
+    maps = [
+        f'<div class="map-{name}">{method_map(chapters, columns, say)}</div>'
+        for name, columns in (("wide", 4), ("narrow", 2))
+    ]
     (parts / "map.html").write_text("\n".join(maps), encoding="utf-8")
     rows = []
     for found in chapters:
         notebook = nbformat.read(found.path, as_version=4)
         if image := thumbnail(notebook):
             image.save(thumbnails / f"{found.chapter.number}.png")
-        rows.append(_row(found, minutes(notebook), image is not None))
-    head = "<tr><th>figure</th><th>chapter</th><th>methods</th><th>minutes</th></tr>"
-    table = f'<table class="chapters"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table>'
+        rows.append(_row(found, minutes(notebook), image is not None, say))
+    head = "".join(f"<th>{name}</th>" for name in (say("figure"), say("chapter"), say("methods"), say("minutes")))
+    table = f'<table class="chapters"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
     (parts / "chapters.html").write_text(table, encoding="utf-8")
 
 
-def method_map(chapters: Sequence[Found], columns: int) -> str:
+def method_map(chapters: Sequence[Found], columns: int, say: Say = str) -> str:
     """An SVG with a box for each chapter, which links to it, in its part of the course.
 
     chapters: in order.
     columns: number of boxes next to each other.
+    say: see `write`.
     """
     drawn, y = [], 0
     for title, first, last in PARTS:
         members = [found for found in chapters if first <= found.chapter.number <= last]
         if not members:
             continue
-        drawn.append(f'<text class="part" x="0" y="{y + 22}">{html.escape(title)}</text>')
+        drawn.append(f'<text class="part" x="0" y="{y + 22}">{html.escape(say(title))}</text>')
         y += _TITLE
         for i, found in enumerate(members):
-            drawn.append(_box(found, (i % columns) * (_BOX[0] + _GAP), y + (i // columns) * (_BOX[1] + _GAP)))
+            drawn.append(_box(found, (i % columns) * (_BOX[0] + _GAP), y + (i // columns) * (_BOX[1] + _GAP), say))
         y += -(-len(members) // columns) * (_BOX[1] + _GAP) + _GAP
     width = columns * (_BOX[0] + _GAP) - _GAP
+    label = say("Map of methods: each box links to its chapter")
     head = f'<svg class="map" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y}" role="group"'
-    return f'{head} aria-label="Map of methods: each box links to its chapter">{"".join(drawn)}</svg>'
+    return f'{head} aria-label="{label}">{"".join(drawn)}</svg>'
 
 
-def _box(found: Found, x: int, y: int) -> str:
+def _box(found: Found, x: int, y: int, say: Say) -> str:
     chapter = found.chapter
-    lines = wrap(chapter.methods, 24)[:2]
+    lines = wrapped(say(chapter.methods), 24)[:2]
     words = "".join(f'<tspan x="12" dy="18">{html.escape(line)}</tspan>' for line in lines)
-    topic = wrap(f"{chapter.number} {chapter.topic}", 21)[:2]
+    topic = wrapped(f"{chapter.number} {say(chapter.topic)}", 21)[:2]
     title = "".join(f'<tspan x="12" dy="{19 if i else 0}">{html.escape(line)}</tspan>' for i, line in enumerate(topic))
     return (
-        f'<a href="{found.page}"><g transform="translate({x} {y})"><title>{html.escape(chapter.shows)}</title>'
+        f'<a href="{found.page}"><g transform="translate({x} {y})"><title>{html.escape(say(chapter.shows))}</title>'
         f'<rect width="{_BOX[0]}" height="{_BOX[1]}" rx="6"/><text class="topic" y="24">{title}</text>'
         f'<text class="methods" y="{26 + 19 * (len(topic) - 1)}">{words}</text></g></a>'
     )
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Lines of at most so many letters, broken at spaces and between Chinese characters, which count as two letters."""
+    lines = [""]
+    for piece in re.findall(r"[\u4e00-\u9fff][，、：]?|[^\s\u4e00-\u9fff，、：]+[，、：]?|\s+", text):
+        if _letters(lines[-1] + piece.strip()) > width and lines[-1]:
+            lines.append("")
+        lines[-1] += piece if lines[-1] else piece.lstrip()
+    return [line.rstrip() for line in lines]
+
+
+def _letters(text: str) -> int:
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def thumbnail(notebook: nbformat.NotebookNode) -> Image.Image | None:
@@ -125,9 +149,10 @@ def _data(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return output.get("data", {})
 
 
-def _row(found: Found, minutes: int, has_figure: bool) -> str:
+def _row(found: Found, minutes: int, has_figure: bool, say: Say) -> str:
     chapter = found.chapter
     picture = f'<img src="_static/thumbnails/{chapter.number}.png" alt="">' if has_figure else ""
-    link = f'<a href="{found.page}">{chapter.number} {html.escape(chapter.topic)}</a>'
-    cells = (picture, f"{link}<br>{html.escape(chapter.shows)}", html.escape(chapter.methods), f"{minutes} min")
+    topic, methods, shows = (html.escape(say(text)) for text in (chapter.topic, chapter.methods, chapter.shows))
+    link = f'<a href="{found.page}">{chapter.number} {topic}</a>'
+    cells = (picture, f"{link}<br>{shows}", methods, say("{minutes} min").format(minutes=minutes))
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

@@ -4,6 +4,8 @@ import json
 import re
 from typing import Any
 
+from tools.site.languages import Say
+
 # Tag of a cell outside the lesson -> what its fold says.
 FOLDED = {"claims": "Checks of the numbers in the text", "harness": "Versions"}
 _HEADING = re.compile(r"(?m)^#+\s+(.+)$")
@@ -12,25 +14,32 @@ _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _SCALAR = re.compile(r"(?m)^(\w+)\s*=\s*(\"[^\"]*\"|'[^']*'|-?[\d.]+)")
 
 
-def shown(text: str, name: str) -> str:
-    """The JSON of a notebook as the site shows it: folded checks, alternative texts, its line for papermill.
+def shown(text: str, name: str, say: Say = str) -> str:
+    """The JSON of a notebook as the site shows it, see `shown_cells`."""
+    return json.dumps(json.loads(text) | {"cells": shown_cells(text, name, say)})
+
+
+def shown_cells(text: str, name: str, say: Say = str) -> list[dict[str, Any]]:
+    """The cells of a notebook with folded checks, alternative texts and its line for papermill.
 
     text: the notebook's JSON.
     name: its path below the root, such as notebooks/06_memory_bank.ipynb.
+    say: what turns the words of folds into the language of the site.
     """
-    notebook = json.loads(text)
+    answer, run = say("Answer"), say("Run it with your parameters")
     heading, said, cells = "", "", []
-    for cell in notebook["cells"]:
+    for cell in json.loads(text)["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
             heading, said = _headings(source, heading), last_sentence(source) or said
+            cell["source"] = [source.replace("<summary>Answer</summary>", f"<summary>{answer}</summary>")]
         else:
-            _fold(cell)
+            _fold(cell, say)
             _describe(cell, ": ".join(part for part in (heading, said) if part))
         cells.append(cell)
         if "parameters" in cell["metadata"].get("tags", ()) and (line := papermill_line(source, name)):
-            cells.append(_markdown(f":::{{dropdown}} Run it with your parameters\n```bash\n{line}\n```\n:::"))
-    return json.dumps(notebook | {"cells": cells})
+            cells.append(_markdown(f":::{{dropdown}} {run}\n```bash\n{line}\n```\n:::"))
+    return cells
 
 
 def _headings(source: str, before: str) -> str:
@@ -38,10 +47,10 @@ def _headings(source: str, before: str) -> str:
     return plain(found[-1]) if found else before
 
 
-def _fold(cell: dict[str, Any]) -> None:
+def _fold(cell: dict[str, Any], say: Say) -> None:
     for tag in FOLDED.keys() & set(cell["metadata"].get("tags", ())):
         cell["metadata"]["tags"] = [*cell["metadata"]["tags"], "hide-cell"]
-        cell["metadata"]["mystnb"] = {"code_prompt_show": FOLDED[tag], "code_prompt_hide": FOLDED[tag]}
+        cell["metadata"]["mystnb"] = dict.fromkeys(("code_prompt_show", "code_prompt_hide"), say(FOLDED[tag]))
 
 
 def _describe(cell: dict[str, Any], text: str) -> None:

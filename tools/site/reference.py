@@ -1,18 +1,21 @@
 """Reference pages: the public names of every room, and the commands, from docstrings and the real parsers."""
 
 import ast
+import io
 import os
 import re
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout, suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 import nbformat
+
+from adlib import cli
 
 # Rooms in the order in which an image walks through them.
 ROOMS = (
@@ -150,7 +153,8 @@ def command_page() -> str:
 
 
 def _help(*command: str) -> str:
-    """In a process of its own, which ends after printing, at a fixed width."""
-    how = {"env": os.environ | {"COLUMNS": "88"}, "check": True, "capture_output": True, "text": True}
-    text = subprocess.run((sys.executable, "-m", "adlib.cli", *command, "--help"), **how).stdout
-    return f"```text\n{text.rstrip()}\n```\n\n"
+    """What a command prints, at a fixed width; the parser then ends the program."""
+    said = io.StringIO()
+    with patch.dict(os.environ, COLUMNS="88"), redirect_stdout(said), suppress(SystemExit):
+        cli.main([*command, "--help"])
+    return f"```text\n{said.getvalue().rstrip()}\n```\n\n"

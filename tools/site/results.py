@@ -16,6 +16,7 @@ from adlib.experiments.packs import ROWS
 from adlib.experiments.store import Result, ResultStore
 from adlib.papers.catalogue import published
 from adlib.reports.scores import page_scores
+from tools.site.languages import translations
 
 METRICS = ("image_auroc", "image_ap", "image_f1max", "pixel_auroc", "aupro")
 COLUMNS = ("study", "run", "dataset", "category", "method", "backbone", "shots", "seed", *METRICS, "published")
@@ -36,6 +37,11 @@ def write(results: Path, folder: Path) -> None:
             details[result.protocol.hash] = detail(result) | {"published": beside}
         _write(folder / f"study-{study.replace('/', '-')}.js", f"adlibStudy({json.dumps(study)}, ", details)
     _write(folder / "rows.js", "adlibResults(", {"columns": COLUMNS, "rows": rows})
+
+
+def write_words(folder: Path, language: str) -> None:
+    """Write `words.js`: the translations of what the browser of results says, by its own English words."""
+    _write(folder / "words.js", "adlibWords(", translations("words", language))
 
 
 def _write(path: Path, call: str, content: Any) -> None:

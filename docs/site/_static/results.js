@@ -1,14 +1,14 @@
 // The results browser: filters, a sortable table, and a run's scores with a movable threshold, by scores.js.
-// rows.js calls adlibResults, study-NAME.js calls adlibStudy; a study is loaded when one of its runs is first opened.
+// words.js calls adlibWords with the page's language, rows.js calls adlibResults, study-NAME.js calls adlibStudy; a study
+// is loaded when one of its runs is first opened.
 "use strict";
 
 (() => {
-  const { element, percent, thresholdView, inOrder, sortByHeadings, openable } = adlibScores;
-  const FILTERS = [["dataset", "data set"], ["category", "category"], ["method", "method"], ["backbone", "backbone"], ["shots", "shots"]];
-  const SHOWN = [
-    ["dataset", "data set"], ["category", "category"], ["method", "method"], ["backbone", "backbone"], ["shots", "shots"],
-    ["seed", "seed"], ["image_auroc", "image AUROC"], ["image_ap", "image AP"], ["image_f1max", "image F1-max"],
-    ["pixel_auroc", "pixel AUROC"], ["aupro", "AUPRO"], ["published", "published"],
+  const { element, percent, say, filled, thresholdView, inOrder, sortByHeadings, openable } = adlibScores;
+  const filters = () => [["dataset", say("data set")], ["category", say("category")], ["method", say("method")], ["backbone", say("backbone")], ["shots", say("shots")]];
+  const shown = () => [
+    ...filters(), ["seed", say("seed")], ["image_auroc", say("image AUROC")], ["image_ap", say("image AP")], ["image_f1max", say("image F1-max")],
+    ["pixel_auroc", say("pixel AUROC")], ["aupro", say("AUPRO")], ["published", say("published")],
   ];
   const NUMBERS = new Set(["seed", "image_auroc", "image_ap", "image_f1max", "pixel_auroc", "aupro", "published"]);
   const PAGE = 50; // lines shown at first, and added by each 'more'
@@ -17,29 +17,31 @@
   const waiting = {}; // name -> what fulfils the promise
   let runs = [], sorted = "dataset", downwards = false, limit = PAGE;
 
-  const shotsText = (shots) => (shots === null ? "all" : String(shots));
+  const shotsText = (shots) => (shots === null ? say("all") : String(shots));
+
+  window.adlibWords = adlibScores.speak;
 
   // ---- the table ----
 
   window.adlibResults = ({ columns, rows }) => {
     runs = rows.map((row) => Object.fromEntries(columns.map((name, i) => [name, row[i]])));
     const root = document.getElementById("runs");
-    const filters = element("div", { class: "filters" });
-    for (const [name, label] of FILTERS) filters.append(element("label", {}, `${label} `, select(name)));
+    const choices = element("div", { class: "filters" }), columnsShown = shown();
+    for (const [name, label] of filters()) choices.append(element("label", {}, `${label} `, select(name)));
     const table = element("table", {}, element("thead", {}, element("tr")), element("tbody"));
-    const more = element("button", { class: "more btn btn-sm btn-outline-primary", onclick: () => { limit += PAGE; fill(); } }, "more lines");
-    root.replaceChildren(filters, element("p", { class: "count", "aria-live": "polite" }), element("div", { class: "scroll" }, table), more);
-    const headings = SHOWN.map(([name, label]) => element("th", { "data-column": name }, label));
+    const more = element("button", { class: "more btn btn-sm btn-outline-primary", onclick: () => { limit += PAGE; fill(); } }, say("more lines"));
+    root.replaceChildren(choices, element("p", { class: "count", "aria-live": "polite" }), element("div", { class: "scroll" }, table), more);
+    const headings = columnsShown.map(([name, label]) => element("th", { "data-column": name }, label));
     table.tHead.rows[0].append(...headings);
-    const sort = (column, down) => { [sorted, downwards] = [SHOWN[column][0], down]; fill(); };
-    sortByHeadings(headings, (column) => NUMBERS.has(SHOWN[column][0]), sort, SHOWN.findIndex(([name]) => name === sorted));
+    const sort = (column, down) => { [sorted, downwards] = [columnsShown[column][0], down]; fill(); };
+    sortByHeadings(headings, (column) => NUMBERS.has(columnsShown[column][0]), sort, columnsShown.findIndex(([name]) => name === sorted));
     fill();
   };
 
   function select(name) {
     const values = [...new Set(runs.map((run) => (name === "shots" ? shotsText(run.shots) : run[name])))];
     values.sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
-    const options = ["", ...values].map((value) => element("option", { value }, value || "any"));
+    const options = ["", ...values].map((value) => element("option", { value }, value || say("any")));
     return element("select", { "data-filter": name, onchange: () => { limit = PAGE; fill(); } }, ...options);
   }
 
@@ -51,13 +53,13 @@
 
   function fill() {
     const root = document.getElementById("runs"), found = chosen();
-    root.querySelector(".count").textContent = `${found.length} of ${runs.length} runs; metrics in percent`;
+    root.querySelector(".count").textContent = filled(say("{shown} of {all} runs; metrics in percent"), { shown: found.length, all: runs.length });
     root.querySelector("tbody").replaceChildren(...found.slice(0, limit).map(line));
     root.querySelector(".more").hidden = found.length <= limit;
   }
 
   function line(run) {
-    const cells = SHOWN.map(([name]) => element("td", NUMBERS.has(name) ? { class: "number" } : {}, cellText(run, name)));
+    const cells = shown().map(([name]) => element("td", NUMBERS.has(name) ? { class: "number" } : {}, cellText(run, name)));
     const made = element("tr", { "data-run": run.run });
     made.append(...cells);
     openable(made, (box) => fillDetail(box, run));
@@ -74,12 +76,12 @@
   // ---- one run ----
 
   async function fillDetail(box, run) {
-    box.textContent = "loading";
+    box.textContent = say("loading");
     try {
       const detail = (await study(run.study))[run.run];
       box.replaceChildren(thresholdView(detail), ...publishedView(run, detail), protocolView(run, detail));
     } catch {
-      box.textContent = `The file of the study ${run.study} could not be loaded.`;
+      box.textContent = filled(say("The file of the study {study} could not be loaded."), run);
     }
   }
 
@@ -96,10 +98,10 @@
   function publishedView(run, { published }) {
     if (!published.length) return [];
     const rows = published.map((p) => [p.metric.replace("_", " "), p.category, p.std === null ? p.value : `${p.value} ± ${p.std}`, p.ours ?? "–", p.variant, p.source]);
-    const head = ["metric", "category", "published", `this run, ${run.category}`, "variant", "source"];
+    const head = [say("metric"), say("category"), say("published"), filled(say("this run, {category}"), run), say("variant"), say("source")];
     return [
-      element("h4", {}, "Published"),
-      element("p", {}, "Percent; the same method, data set and number of shots. 'mean' is over all categories of the data set, this run is of one. Networks and settings may differ: ", element("code", {}, "adlib report --paper"), " says in words what does."),
+      element("h4", {}, say("Published")),
+      element("p", {}, say("Percent; the same method, data set and number of shots. 'mean' is over all categories of the data set, this run is of one. Networks and settings may differ; what does differ is printed by:"), " ", element("code", {}, "adlib report --paper")),
       element("div", { class: "published" }, tableOf(head, rows)),
     ];
   }
@@ -111,8 +113,8 @@
 
   function protocolView(run, detail) {
     const { options, ...protocol } = detail.protocol;
-    const all = { run: run.run, study: `results/${run.study}`, "good images learned from": detail.references, ...protocol, ...options, ...detail.seconds };
+    const all = { run: run.run, study: `results/${run.study}`, [say("good images learned from")]: detail.references, ...protocol, ...options, ...detail.seconds };
     const rows = Object.entries(all).map(([name, value]) => [name, typeof value === "object" ? JSON.stringify(value) : value]);
-    return element("details", {}, element("summary", {}, "Protocol"), element("div", { class: "published" }, tableOf(["field", "value"], rows)));
+    return element("details", {}, element("summary", {}, say("Protocol")), element("div", { class: "published" }, tableOf([say("field"), say("value")], rows)));
   }
 })();
