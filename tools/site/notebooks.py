@@ -8,6 +8,8 @@ from tools.site.languages import Say
 
 # Tag of a cell outside the lesson -> what its fold says.
 FOLDED = {"claims": "Checks of the numbers in the text", "harness": "Versions"}
+ANSWER, RUN = "Answer", "Run it with your parameters"
+SAID = (ANSWER, RUN, *FOLDED.values())  # what the site says in a notebook, in its own language
 _HEADING = re.compile(r"(?m)^#+\s+(.+)$")
 _FENCE = re.compile(r"(?ms)^```.*?^```|^\|.*?$|<[^>]+>")
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
@@ -26,13 +28,13 @@ def shown_cells(text: str, name: str, say: Say = str) -> list[dict[str, Any]]:
     name: its path below the root, such as notebooks/06_memory_bank.ipynb.
     say: what turns the words of folds into the language of the site.
     """
-    answer, run = say("Answer"), say("Run it with your parameters")
+    answer, run = say(ANSWER), say(RUN)
     heading, said, cells = "", "", []
     for cell in json.loads(text)["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
             heading, said = _headings(source, heading), last_sentence(source) or said
-            cell["source"] = [source.replace("<summary>Answer</summary>", f"<summary>{answer}</summary>")]
+            cell["source"] = [source.replace(f"<summary>{ANSWER}</summary>", f"<summary>{answer}</summary>")]
         else:
             _fold(cell, say)
             _describe(cell, ": ".join(part for part in (heading, said) if part))

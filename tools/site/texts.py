@@ -17,6 +17,7 @@ from tools.site.languages import ROOT, WORDS, catalogue_file, is_chinese, read_c
 
 # What needs no translation: code, formulas, the addresses of links, HTML.
 _SIGNS = re.compile(r"`[^`]*`|\$[^$]*\$|\\\w+|(?<=\])\([^)]*\)|<[^>]*>")
+SENTENCE = 1  # one word next to Chinese is a name
 # How a quotation begins each of its lines, and what ends a line that is broken on purpose.
 _EDGES = re.compile(r"(?m)^\s*>\s?|\\$")
 
@@ -54,7 +55,7 @@ def _on_one_line(text: str) -> str:
 def site_words() -> list[str]:
     """What code writes into pages and tables, in English."""
     chapters = (getattr(chapter, field.name) for chapter in CHAPTERS for field in fields(chapter)[1:])
-    named = (*(title for title, *_ in landing.PARTS), *notebooks.FOLDED.values(), *table_words(), *chapters)
+    named = (*(title for title, *_ in landing.PARTS), *notebooks.SAID, *table_words(), *chapters)
     return list(dict.fromkeys(filter(re.compile("[A-Za-z]").search, (*_said(), *named, *_titles(), *_comments()))))
 
 
@@ -79,5 +80,6 @@ def _titles() -> Iterator[str]:
 
 
 def needs_translation(text: str) -> bool:
-    """Whether a text has English words outside code, formulas and addresses, and no Chinese."""
-    return not is_chinese(text) and re.search(r"[A-Za-z]{2}", _SIGNS.sub("", text)) is not None
+    """Whether a text has English words outside code, formulas and addresses; next to Chinese, a sentence of them."""
+    words = re.findall(r"[A-Za-z][A-Za-z-]+", _SIGNS.sub("", text))
+    return len(words) > (SENTENCE if is_chinese(text) else 0)

@@ -22,6 +22,7 @@ from adlib.errors import InputError
 from tools.site.folder import write_pages
 from tools.site.glossary import rows
 from tools.site.languages import ROOT, WORDS, catalogue_file, catalogued, read_catalogue
+from tools.site.notebooks import SAID
 from tools.site.texts import counts, needs_translation, site_words
 
 NEEDED = ("sphinx", "myst_nb", "sphinx_copybutton", "sphinx_design", "sphinx_intl", "jieba")
@@ -43,7 +44,7 @@ def extract(documents: Sequence[str], folder: Path) -> Path:
     _keep_only(source, pages)
     _run_sphinx(source, folder / "found")
     for name in pages:
-        known = site_words() if name in notebooks else glossary if name.endswith("glossary") else ()
+        known = SAID if name in notebooks else glossary if name.endswith("glossary") else ()
         texts = (m.id for m in read_catalogue(folder / f"found/{name}.pot") if m.id and needs_translation(m.id))
         _write([text for text in texts if _without_marks(text) not in known], kept / f"{name}.pot")
     _write(site_words(), kept / f"{WORDS}.pot")
