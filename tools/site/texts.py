@@ -77,5 +77,6 @@ def _titles() -> Iterator[str]:
 
 
 def needs_translation(text: str) -> bool:
-    """Whether a text has English words outside code, formulas and addresses, and no Chinese."""
-    return not is_chinese(text) and re.search(r"[A-Za-z]{2}", _SIGNS.sub("", text)) is not None
+    """Whether a text has English words outside code, formulas and addresses; names in Chinese text are none."""
+    found = re.findall(r"\b[a-z]{2,}\b" if is_chinese(text) else r"[A-Za-z]{2,}", _SIGNS.sub("", text))
+    return len(found) > (2 if is_chinese(text) else 0)
