@@ -98,7 +98,13 @@ def test_chinese_names_lead_to_their_term():
 
 @pytest.mark.parametrize(
     ("text", "needed"),
-    [("`adlib run` $x_{max}$", False), ("[06](06_memory_bank.ipynb)", False), ("对齐", False), ("a word", True)],
+    [
+        ("`adlib run` $x_{max}$", False),
+        ("[06](06_memory_bank.ipynb)", False),
+        ("PatchCore方法", False),
+        ("a word", True),
+        ("a sentence that is English, with one word (准确率) in Chinese", True),
+    ],
 )
 def test_code_and_formulas_need_no_translation(text, needed):
     assert needs_translation(text) == needed
