@@ -74,7 +74,7 @@ def _comments() -> Iterator[str]:
 
 def _titles() -> Iterator[str]:
     """Titles of pages that are not translated, for the contents."""
-    yield from ("Library", "Commands")
+    yield from ("Bibliography", "Library", "Commands")
     for path in (*(ROOT / name for name in PAGES[1:]), *sorted((ROOT / "docs").glob("*.md"))):
         yield path.read_text("utf-8").splitlines()[0].removeprefix("# ")
 
