@@ -103,7 +103,7 @@ const adlibScores = (() => {
 
   function rate([name, [part, whole]]) {
     const names = { "false alarms": say("false alarms"), recall: say("recall"), precision: say("precision"), accuracy: say("accuracy") };
-    const counts = name === "F1" ? "" : ` (${filled(say("{part} of {whole}"), { part, whole })})`;
+    const counts = name === "F1" ? "" : filled(say(" ({part} of {whole})"), { part, whole }); // no `say` in a template: it is not found
     return element("span", { "data-rate": name }, `${names[name] ?? name} ${percent(part / whole)}${whole ? "%" : ""}${counts}`);
   }
 
