@@ -12,7 +12,7 @@ from adlib.errors import InputError
 
 ALIGNMENT = 64  # bytes, a cache line and the widest vector register: see `GroupedBank.nearest`
 NEAR_ZERO = 1e-2  # squared distances below this fraction of the squared lengths are computed directly
-DIRECT_VALUES = 2**22  # differences that cost as much as preparing a search that needs fewer
+DIRECT_VALUES = 2**22  # so many differences cost as much as a search, which needs few of them
 
 
 class GroupedBank:
