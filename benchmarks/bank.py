@@ -3,7 +3,8 @@
     python benchmarks/bank.py [--bottle FOLDER] [--mtd FOLDER] [--points 40000] [--size 2000] [--rounds 3]
 
 FOLDER: the folders of MVTec AD and of Magnetic Tile Defects. Their good images become EfficientNet-Lite0 patches, 256
-pixels cropped to 224. The whole sets are also subsampled, by `adlib` alone: the plain version takes many minutes there.
+pixels cropped to 224. The whole sets are also subsampled, by `adlib` alone, with and without products in bfloat16: the
+plain version takes many minutes there.
 Neighbours are also sought in coresets of 10% (tiles: also 1%), one test image in eight after the other, by `nearest`
 and by `BankIndex`, which excludes blocks of the bank. --weights FILE adds ResNet-18 (layers 2 and 3) on `bottle`.
 Without --bottle the features are generated: clusters with a decaying spectrum. Further cases are Gaussian noise, points
@@ -20,11 +21,12 @@ import multiprocessing
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import torch
 from torch import Tensor
 
-from adlib.bank import BankIndex, covering_radius, greedy_coreset, nearest
+from adlib.bank import BankIndex, _farthest_first, covering_radius, greedy_coreset, nearest
 from adlib.data import load_dataset
 from adlib.features.backbones import load_backbone
 from adlib.features.extract import FeatureSpec, extract
@@ -117,7 +119,15 @@ def compare_coresets(case: str, points: Tensor, size: int, rounds: int) -> None:
 
 def subsample_whole(case: str, points: Tensor, fraction: float, rounds: int) -> None:
     size = int(fraction * len(points))
-    seconds, _ = fastest({"adlib": lambda: greedy_coreset(points, size, show_progress=False)}, rounds)
+
+    def in_float32() -> Tensor:
+        with mock.patch.object(_farthest_first, "pays", lambda points: False):
+            return greedy_coreset(points, size, show_progress=False)
+
+    ways = {"adlib": lambda: greedy_coreset(points, size, show_progress=False), "adlib, all in float32": in_float32}
+    seconds, results = fastest(ways, rounds)
+    if not torch.equal(*results.values()):
+        raise AssertionError("bfloat16 changes the coreset.")
     show(f"{case}: {size} of {len(points)} x {points.shape[1]}", seconds, {})
 
 
@@ -199,8 +209,10 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=2_000, help="number of centres")
     parser.add_argument("--rounds", type=int, default=3, help="rounds to take the fastest of")
     parser.add_argument("--only", choices=["features", "hard", "neighbours", "whole"], help="measure only this part")
+    parser.add_argument("--threads", type=int, help="number of threads; default: all cores")
     options = parser.parse_args()
 
+    torch.set_num_threads(options.threads or torch.get_num_threads())
     bottle = real_features(options.bottle, "bottle") if options.bottle else None
     points = generated_features(options.points, 152) if bottle is None else bottle
     if options.points < len(points):

@@ -17,7 +17,9 @@ The tests. A centre matters to a point only where |x - c|^2 < d^2. Subtracting |
 
 (2) follows from (1): by Cauchy and Schwarz r_x.r_c <= |r_x| |r_c|, so x.c <= s(x).s(c). The right side depends on the
 point alone, the left is an entry of one matrix product, for (2) of w + 1 columns instead of D. Pairs that fail (2) are
-skipped, pairs that pass it are tested by (1), and distances of pairs that pass both are computed directly.
+skipped, pairs that pass it are tested by (1), and distances of pairs that pass both are computed directly. Where the
+processor multiplies in bfloat16 at a fraction of the price of float32, (1) is tested in bfloat16, unless too many pairs
+pass.
 
 Rounding. The computed values pass a test wherever the exact values do, because the right side is raised by
 
@@ -28,7 +30,8 @@ The term |mean| is needed because (1) multiplies uncentred points: with X = x + 
 are rounded before they are multiplied: each by up to error |x| / 2, and so the w of them by a vector of up to
 sqrt(w) error |x| / 2. (r is what the rounded u leave, so |r| follows to first order.) A product s(x).s(c) has up to
 twice that times |c| as its error, and |x| |c| <= (|x| + |c|)^2 / 4, so (2) is also raised by
-sqrt(w) error (|x| + reach)^2 / 4.
+sqrt(w) error (|x| + reach)^2 / 4. In bfloat16 (1) is about centred points, and also raised by
+`COARSE` |x| reach, see `bfloat16_products.py`.
 
 The lazy pool. The pool holds the P farthest points; `outside` is the largest d^2 of all other points. Distances only
 shrink, so the farthest member of the pool, if its d^2 >= outside, is the farthest of all points, whatever changed
@@ -43,6 +46,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adlib.bank.bfloat16_products import COARSE, pays
 from adlib.bank.distances import direct_squared_distances, product_error, squared_distances_to
 
 ROWS = 2048  # points per product on a CPU: their products with the new centres stay in the cache
@@ -52,6 +56,8 @@ SKETCH_SHARE = 10  # the sketch takes a tenth of the memory of the points
 LEAST_SKETCH = 3  # columns; with fewer the sketch excludes almost nothing
 SAMPLE = 8192  # minimal number of points for the sketch's principal axes: enough for axes, few enough to be cheap
 LOOSE = 0.6  # if a larger fraction of the first points pass the sketch, it costs more than it saves
+VAGUE = 1.0  # if bfloat16 leaves more pairs per point than this, they cost more than a product in float32
+STEP, CENTRE_STEP = 256, 32  # products in bfloat16 are prepared once per shape: their sides are multiples of these
 
 SMALLEST_POOL, LARGEST_POOL = 32, 512  # a pool's P x P distances are computed every round: at most 2 MB
 POOL_SHARE = 16  # the pool is at most a sixteenth of the points: a larger pool saves nothing
@@ -161,7 +167,9 @@ class _Centres(NamedTuple):
     centred: Tensor  # (m, D), minus the mean of all points
     shifted: Tensor  # (m,) |c|^2/2 + mean.c
     reach: Tensor  # () the largest |c|
+    half: Tensor  # (m,) |c|^2/2
     sketch: Tensor | None  # (m, w + 2): -s(c), then |c|^2/2
+    coarse: Tensor | None  # (m or more, D) bfloat16: centred, then zeros; fewer than `CENTRE_STEP` are not worth it
 
 
 class Cover:
@@ -187,6 +195,9 @@ class Cover:
         self.products = points.new_empty(min(n, self.rows) * MOST_PICKS)
         self.chosen = points.new_empty(min(n, self.rows), dims)
         self.half_lengths = points.new_empty(n)
+        self.coarse = None
+        if pays(points):
+            self.coarse = torch.zeros(_up(min(n, self.rows), STEP), dims, dtype=torch.bfloat16)
         self._measure(None if self.sketch is None else self._principal_axes(columns - 1))
 
     def _measure(self, axes: Tensor | None) -> None:
@@ -235,20 +246,23 @@ class Cover:
     def _candidates(self, new: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Pairs (point, column of `new`) that include all new nearest centres: two (pairs,) int64 tensors per block."""
         centres, sketched = self._centres(new), self.sketch is not None
+        coarse = centres.coarse is not None
         for block in _slices(0, len(self.points), BLOCK):
-            sketch_limits, limits, roundings = self._limits(block, centres.reach)
+            limits = self._limits(block, centres.reach)
             pairs = []
             for part in _slices(block.start, block.stop, self.rows):
-                inside, rows = slice(part.start - block.start, part.stop - block.start), None
-                limit, rounding = limits[inside], roundings[inside]
+                of_sketch, *raised = limits.narrow(1, part.start - block.start, part.stop - part.start)
+                rows, entered = None, len(of_sketch)
                 if sketched:
-                    rows = self._pass_sketch(part, centres, sketch_limits[inside])
+                    rows = self._pass_sketch(part, centres, of_sketch)
                     if not len(rows):
                         continue
-                    if part.start == 0 and len(rows) > LOOSE * len(limit):
-                        sketched = False  # the bound is loose (early, or noise): this round skips it
-                    limit, rounding = limit[rows], rounding[rows]
-                pairs.append(self._pass_product(part, rows, centres, limit, rounding))
+                    # Where the bound is loose (early, or noise) this round skips it.
+                    sketched, entered = part.start > 0 or len(rows) <= LOOSE * entered, len(rows)
+                passed = self._pass_product(part, rows, centres, raised, coarse)
+                if coarse and part.start == 0 and len(passed[0]) > VAGUE * entered:
+                    coarse, passed = False, self._pass_product(part, rows, centres, raised, False)
+                pairs.append(passed)
             if pairs:
                 points, columns = zip(*pairs, strict=True)
                 yield torch.cat(points), torch.cat(columns)
@@ -256,19 +270,25 @@ class Cover:
     def _centres(self, new: Tensor) -> _Centres:
         """The points `new` (m,) as centres."""
         centred, half = self.points[new] - self.mean, self.half_lengths[new]
-        sketch = None
+        sketch, coarse = None, None
         if self.sketch is not None:
             sketch = self.sketch[new].neg_()
             sketch[:, -1] = half
-        return _Centres(centred, half + centred @ self.mean, (2 * half.max()).sqrt(), sketch)
+        if self.coarse is not None and len(new) >= CENTRE_STEP:
+            coarse = self.coarse.new_zeros(_up(len(new), CENTRE_STEP), centred.shape[1])
+            coarse[: len(new)] = centred
+        return _Centres(centred, half + centred @ self.mean, (2 * half.max()).sqrt(), half, sketch, coarse)
 
-    def _limits(self, block: slice, reach: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Right sides of (2) and of (1), both raised, and the rounding of (1): (n,) each, for a block's points."""
+    def _limits(self, block: slice, reach: Tensor) -> Tensor:
+        """For a block's points (5, n): raised right sides of (2), of (1), its rounding, both again in bfloat16."""
         half = self.half_lengths[block]
-        scale = (2 * half).sqrt_().add_(reach)  # |x| + reach
+        lengths = (2 * half).sqrt_()
+        scale = lengths + reach
         roundings = (scale + self.mean_length).square_().mul_(self.error).add_(torch.finfo(torch.float32).tiny)
         limits = self.squared[block].clamp(min=0).to(half.dtype).div_(2).sub_(half).add_(roundings)
-        return limits + scale.square_().mul_(self.sketch_error), limits, roundings
+        of_sketch = limits + scale.square_().mul_(self.sketch_error)
+        coarse = lengths.mul_(reach * COARSE)
+        return torch.stack([of_sketch, limits, roundings, limits + coarse, roundings + coarse])
 
     def _pass_sketch(self, part: slice, centres: _Centres, limit: Tensor) -> Tensor:
         """Points of `part` that (2) keeps for any of the centres: (n,) int64, counted from the part's start."""
@@ -277,29 +297,52 @@ class Cover:
         return (values.amin(1) <= limit).nonzero().squeeze(1)
 
     def _pass_product(
-        self, part: slice, rows: Tensor | None, centres: _Centres, limit: Tensor, rounding: Tensor
+        self, part: slice, rows: Tensor | None, centres: _Centres, raised: list[Tensor], coarse: bool
     ) -> tuple[Tensor, Tensor]:
         """Pairs (point, column of `centres`) that (1) keeps: two (pairs,) int64 tensors.
 
         For each point only the centres as near as the nearest, up to rounding, are kept: the nearest is among them.
 
         rows: (n,) int64 within `part`, None for all rows.
-        limit, rounding: (n,).
+        raised: of all rows of the part, as of `_limits`.
+        coarse: whether the product is in bfloat16.
         """
-        points = self.points[part]
+        points = self._chosen(part, rows)
+        values = self._coarse_values(points, centres) if coarse else self._values(points, centres)
+        limit, rounding = raised[2:] if coarse else raised[:2]
         if rows is not None:
-            points = torch.index_select(points, 0, rows, out=self.chosen[: len(rows)])
-        values = self._room(len(points), len(centres.centred))
-        torch.addmm(centres.shifted, points, centres.centred.T, alpha=-1, out=values)
+            limit, rounding = limit[rows], rounding[rows]
         best = values.amin(1)
         kept = (best <= limit).nonzero().squeeze(1)
-        near = values.index_select(0, kept) <= (best[kept] + 2 * rounding[kept])[:, None]
-        which, columns = near.nonzero(as_tuple=True)
+        highest = torch.minimum(best[kept] + 2 * rounding[kept], limit[kept])
+        which, columns = (values.index_select(0, kept) <= highest[:, None]).nonzero(as_tuple=True)
         kept = kept[which]
         return (kept if rows is None else rows[kept]) + part.start, columns
 
+    def _values(self, points: Tensor, centres: _Centres) -> Tensor:
+        """Left side of (1) for points (n, D): (n, m)."""
+        values = self._room(len(points), len(centres.half))
+        return torch.addmm(centres.shifted, points, centres.centred.T, alpha=-1, out=values)
+
+    def _coarse_values(self, points: Tensor, centres: _Centres) -> Tensor:
+        """The same in bfloat16."""
+        n, m = len(points), len(centres.half)
+        self.coarse[:n] = torch.sub(points, self.mean, out=self.chosen[:n])
+        products = self.coarse[: _up(n, STEP)] @ centres.coarse.T
+        return torch.sub(centres.half, products[:n, :m], out=self._room(n, m))
+
+    def _chosen(self, part: slice, rows: Tensor | None) -> Tensor:
+        """The points (n, D) of `part` at `rows`, all where None."""
+        points = self.points[part]
+        return points if rows is None else torch.index_select(points, 0, rows, out=self.chosen[: len(rows)])
+
     def _room(self, rows: int, centres: int) -> Tensor:
         return self.products[: rows * centres].view(rows, centres)
+
+
+def _up(number: int, step: int) -> int:
+    """The least multiple of `step` that is not below the number."""
+    return -(-number // step) * step
 
 
 def _slices(start: int, stop: int, step: int) -> list[slice]:

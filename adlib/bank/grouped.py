@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from adlib.bank.distances import require_range
-from adlib.bank.neighbours import checked, nearest_by_product
+from adlib.bank.neighbours import checked, nearest, nearest_by_product
 from adlib.errors import InputError
 
 ALIGNMENT = 64  # bytes, a cache line and the widest vector register: see `GroupedBank.nearest`
 NEAR_ZERO = 1e-2  # squared distances below this fraction of the squared lengths are computed directly
+DIRECT_VALUES = 2**22  # so many differences cost as much as a search, which needs few of them
 
 
 class GroupedBank:
@@ -71,10 +72,14 @@ class GroupedBank:
     def _correct(self, squared: Tensor, vague: Tensor, queries: Tensor) -> None:
         """Compute the squared distances (M, G) marked in `vague` (M, G) directly, in place."""
         for group in vague.any(0).nonzero().squeeze(1).tolist():
-            rows = self.bank[self.bounds[group] : self.bounds[group + 1]].double()
+            rows = self.bank[self.bounds[group] : self.bounds[group + 1]]
             some = vague[:, group].nonzero().squeeze(1)
-            direct = torch.cdist(queries[some].double(), rows, compute_mode="donot_use_mm_for_euclid_dist")
-            squared[some, group] = direct.amin(1).square_().to(squared.dtype)
+            if len(some) * rows.numel() > DIRECT_VALUES:
+                squared[some, group] = nearest(queries[some], rows)[0][:, 0].square_()
+                continue
+            exact = (queries[some].double(), rows.double())
+            direct = torch.cdist(*exact, compute_mode="donot_use_mm_for_euclid_dist").amin(1)
+            squared[some, group] = direct.square_().to(squared.dtype)
 
 
 def _aligned(rows: Tensor) -> Tensor:

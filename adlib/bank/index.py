@@ -11,7 +11,8 @@ Symbols as in `neighbours`, and
 For each query, the block of the least v' is compared in full, which sets its limit. A block whose least v' - error is
 above the limit holds no neighbour. All others are compared in full, by the same code as in `neighbours`.
 Real patches vary along few axes: with 64 blocks of 256 patches, a query visits 4 to 6. In noise nothing is excluded;
-that is measured when the index is made, and such banks are searched by `nearest`.
+that is measured when the index is made, and such banks are searched by `nearest`. A second stage over more axes, and
+bounds in bfloat16, did not pay: see `benchmarks/README.md`.
 """
 
 import math

@@ -21,7 +21,7 @@ from adlib.parallel import one_core_each
 from adlib.progress import progress
 
 # Raise it whenever the same features give different distances, so that columns on disk are not used.
-DISTANCES_VERSION = 2
+DISTANCES_VERSION = 3
 VIEWS_AT_ONCE = 256  # reference images, or rotated copies, whose columns are computed together, from memory
 
 

@@ -80,7 +80,7 @@ class Frame:
     @classmethod
     def from_tensor(cls, values: Tensor) -> "Frame":
         """The frame that `as_tensor` wrote."""
-        height, width, h, w, top, left, seen_h, seen_w, centred = (int(v) for v in values)
+        height, width, h, w, top, left, seen_h, seen_w, centred = (int(v) for v in values.tolist())
         return cls((height, width), (h, w), top, left, (seen_h, seen_w), bool(centred))
 
     @property

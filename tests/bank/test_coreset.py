@@ -10,6 +10,7 @@ from torch import Tensor
 from adlib.bank import (
     _farthest_first,
     approximate_greedy_coreset,
+    bfloat16_products,
     central_coreset,
     coreset_size,
     covering_radius,
@@ -48,9 +49,11 @@ POINTS = {
 }
 
 
+@pytest.mark.parametrize("coarse", [False, True], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("name", POINTS)
-def test_greedy_coreset_is_the_plain_sequence(name: str) -> None:
+def test_greedy_coreset_is_the_plain_sequence(name: str, coarse: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     points = POINTS[name]()
+    monkeypatch.setattr(_farthest_first, "pays", lambda points: coarse)
     picked = greedy_coreset(points, 700, seed=3, show_progress=False)
     assert picked.dtype == torch.int64 and len(set(picked.tolist())) == 700
     expected = plain_greedy_coreset(points, int(picked[0]), 700)
@@ -65,6 +68,34 @@ def test_greedy_coreset_is_the_same_in_many_small_blocks(name: str, monkeypatch:
     monkeypatch.setattr(_farthest_first, "ROWS", 100)
     monkeypatch.setattr(_farthest_first, "BLOCK", 700)
     assert torch.equal(points[greedy_coreset(points, 700, seed=3, show_progress=False)], points[whole])
+
+
+@pytest.mark.parametrize("vague", [0.0, 1e9])
+def test_pairs_by_bfloat16_or_float32_are_the_same_coreset(vague: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = POINTS["clusters"]()
+    monkeypatch.setattr(_farthest_first, "pays", lambda points: False)
+    expected = greedy_coreset(points, 700, seed=3, show_progress=False)
+    monkeypatch.setattr(_farthest_first, "pays", lambda points: True)
+    monkeypatch.setattr(_farthest_first, "VAGUE", vague)
+    assert torch.equal(greedy_coreset(points, 700, seed=3, show_progress=False), expected)
+
+
+@pytest.mark.parametrize("scale", [2.0**-60, 1.0, 2.0**46])
+def test_products_in_bfloat16_are_within_their_bound(scale: float) -> None:
+    halfway = torch.full((64,), 1 + 2.0**-8 + 2.0**-20)  # just above halfway from 1 to the next value: rounded most
+    points = torch.cat([normal(300, 64), halfway[None]]) * scale
+    centres = torch.cat([normal(40, 64, seed=1), halfway[None], -halfway[None]]) * scale
+    error = (points.double() @ centres.double().T - (points.bfloat16() @ centres.bfloat16().T).double()).abs()
+    bound = bfloat16_products.COARSE * points.double().norm(dim=1)[:, None] * centres.double().norm(dim=1)
+    assert bool((error <= bound).all()) and float((error / bound).max()) > 0.6
+
+
+def test_bfloat16_is_for_float32_on_a_fast_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = normal(10, 4)
+    monkeypatch.setattr(bfloat16_products, "_processor_is_fast", lambda: True)
+    assert bfloat16_products.pays(points) and not bfloat16_products.pays(points.double())
+    monkeypatch.setattr(bfloat16_products, "_processor_is_fast", lambda: False)
+    assert not bfloat16_products.pays(points)
 
 
 def test_greedy_coreset_of_half_precision_points() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from adlib.bank import GroupedBank, nearest, neighbours
+from adlib.bank import grouped as grouped_bank
 from adlib.errors import InputError
 from helpers.plain_bank import all_distances, clusters, normal
 
@@ -140,7 +141,9 @@ def test_groups_are_the_plain_definition() -> None:
     torch.testing.assert_close(GroupedBank(bank, torch.tensor(offsets)).nearest(queries), expected, rtol=1e-4, atol=0)
 
 
-def test_groups_near_zero_are_right() -> None:
+@pytest.mark.parametrize("direct", [0, 2**40], ids=["searched", "directly"])
+def test_groups_near_zero_are_right(direct: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grouped_bank, "DIRECT_VALUES", direct)
     _, bank, offsets = grouped([400, 300])
     queries = bank[100:600].clone()
     own = GroupedBank(bank, offsets).nearest(queries)
@@ -150,9 +153,10 @@ def test_groups_near_zero_are_right() -> None:
     torch.testing.assert_close(GroupedBank(bank, offsets).nearest(queries), expected, rtol=1e-4, atol=0)
 
 
-@pytest.mark.parametrize("dims", [37, 64, 384])
-def test_a_column_knows_nothing_of_the_other_groups(dims: int) -> None:
+@pytest.mark.parametrize(("dims", "direct"), [(37, 2**22), (64, 2**22), (384, 2**22), (64, 0)])
+def test_a_column_knows_nothing_of_the_other_groups(dims: int, direct: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sweep's promise: minima over columns are bit for bit the scores of separate runs."""
+    monkeypatch.setattr(grouped_bank, "DIRECT_VALUES", direct)
     sizes = [784, 256, 1, 1024, 257, 1500, 63, 784]
     groups, bank, offsets = grouped(sizes, dims)
     queries = torch.cat([clusters(500, dims, seed=20), bank[700:900] + 1e-4])  # some of them near zero
