@@ -5,12 +5,12 @@
         --categories screw --variants 3way
 
 The variants are those of the paper's Table 1; "pretrained" is the same Gaussian on the network as it was, without any
-training, which does not depend on the seed (its seed is 0). Images have 128 x 128 pixels. The batches of a fit, --steps,
-were fixed before any of its rows was made, by the time at hand: 240 on both sets, after rows of 60 on `screw` and 30 on
-`bottle`; other numbers show what training does by its length. One row for all test images, and one per kind of
-defect where the data set tells kinds (not on this copy of `screw`). `loss` is the mean training loss of the last
-twentieth of the steps. A fit whose rows are in the table is skipped, so a stopped call resumes. Without --data the
-stored table is printed.
+training, which does not depend on the seed (its seed is 0). Images have 128 x 128 pixels. --steps is the number of
+batches. That of the comparison, 240, was fixed before any of its rows was made, by the time at hand; rows of 60 (on
+`bottle` of 30) are older, and other numbers, of one seed, show what the length of the training does. One row for all
+test images, and one per kind of defect where the data set tells kinds (not on this copy of `screw`). `loss` is the mean
+training loss of the last twentieth of the steps. A fit whose rows are in the table is skipped, so a stopped call
+resumes. Without --data the stored table is printed.
 """
 
 import argparse
