@@ -108,7 +108,8 @@ def _attempt(url: str, part: Path, bar: tqdm) -> None:
     if had:
         headers["Range"] = f"bytes={had}-"
     try:
-        answer = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
+        # Python's own `urlopen` keeps the proxies of its first call, and a notebook's user may set one after a failure.
+        answer = urllib.request.build_opener().open(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code != 416:
             raise

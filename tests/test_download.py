@@ -39,6 +39,14 @@ def test_it_fetches_and_then_keeps_the_file(server, tmp_path):
     assert len(server.requests) == 1
 
 
+def test_a_proxy_counts_while_it_is_set(server, tmp_path, monkeypatch):
+    with monkeypatch.context() as environment:
+        environment.setenv("http_proxy", "http://127.0.0.1:9")  # where nobody answers
+        with pytest.raises(DownloadError, match="refused"):
+            download(server.url, tmp_path / "w", sha256=SHA256)
+    assert download(server.url, tmp_path / "w", sha256=SHA256).read_bytes() == CONTENT
+
+
 @pytest.mark.parametrize("sha256", [SHA256, None])
 def test_a_broken_connection_is_resumed(server, tmp_path, sha256):
     server.break_after, server.breaks = 300_000, 2
