@@ -143,7 +143,7 @@ def main() -> None:
             answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
             rows.append(json.loads(answer.splitlines()[-1]))
             print(rows[-1], file=sys.stderr, flush=True)
-    print(pd.DataFrame(rows).round(1).to_markdown(index=False))
+    print(pd.DataFrame(rows).astype({"coreset": str}).round(1).to_markdown(index=False))
 
 
 if __name__ == "__main__":
