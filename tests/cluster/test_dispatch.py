@@ -68,6 +68,7 @@ def test_one_task_of_two_clients_is_done_once(processes: Processes, client, tmp_
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_a_task_that_kills_its_workers_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
     own = Processes(tmp_path)

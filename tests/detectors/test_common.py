@@ -181,6 +181,7 @@ def test_save_and_load(fitted, nuts, tmp_path):
     assert np.array_equal(loaded.predict(nuts[1]).scores, fitted.predict(nuts[1]).scores)
 
 
+@pytest.mark.slow
 def test_an_export_or_its_reason(name, fitted, nuts, tmp_path):
     pytest.importorskip("onnx", reason="onnx is an optional extra")
     pytest.importorskip("onnxruntime", reason="onnxruntime is an optional extra")

@@ -41,6 +41,7 @@ def test_outputs_do_not_hang_on_the_number_of_cores_or_on_the_moment_of_a_print(
     assert output.text == "1\nx\n"
 
 
+@pytest.mark.slow
 def test_only_the_named_notebooks_are_executed_and_an_unknown_name_is_an_error(tmp_path: Path):
     first, second = (notebook(tmp_path / f"0{i}_x.ipynb", "1") for i in (1, 2))
     solution = notebook(tmp_path / "solutions/02_x.ipynb", "1")
@@ -113,6 +114,7 @@ def test_without_the_sweep_one_sentence_says_what_is_missing(tmp_path: Path):
     assert not (tmp_path / "figures").exists()
 
 
+@pytest.mark.slow
 def test_stamps_names_each_notebook_that_changed_since_its_execution(tmp_path: Path, capsys):
     changed, drawn_on, same = (notebook(tmp_path / f"0{i}_x.ipynb", "print(1)") for i in (1, 2, 3))
     never = notebook(tmp_path / "04_x.ipynb", "print(1)")
