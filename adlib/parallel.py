@@ -20,16 +20,26 @@ def one_core_each(work: Callable[[Item], Outcome], items: Iterable[Item]) -> Ite
 
     work: the function. Its exceptions are raised here.
     items: taken only a few ahead, so that a generator of large items is fine.
-    Afterwards torch has its previous number of threads again.
+    What is done with an outcome, before the next is asked for, runs on one core, too: the others are busy. Afterwards
+    torch has its previous number of threads again.
     """
     cores = torch.get_num_threads()
     items = iter(items)
-    with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with ThreadPoolExecutor(cores, initializer=_on_one_core) as pool:
         try:
             running = [pool.submit(work, item) for item in islice(items, 2 * cores)]
             while running:
-                yield running.pop(0).result()
+                outcome = running.pop(0).result()
+                torch.set_num_threads(1)
+                yield outcome
+                torch.set_num_threads(cores)
                 running += [pool.submit(work, item) for item in islice(items, 1)]
         finally:
             pool.shutdown(cancel_futures=True)
             torch.set_num_threads(cores)
+
+
+def _on_one_core() -> None:
+    # A thread takes the number that any thread set last when it first asks torch, which must not be later than this.
+    torch.get_num_threads()
+    torch.set_num_threads(1)

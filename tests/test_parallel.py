@@ -19,6 +19,23 @@ def test_one_core_each_keeps_the_order_and_the_number_of_threads():
         torch.set_num_threads(before)
 
 
+def test_what_is_done_with_an_outcome_also_has_one_core():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        inner = one_core_each(lambda n: n, range(20))
+        outer = one_core_each(lambda n: (n, torch.get_num_threads()), inner)
+        assert [(*pair, torch.get_num_threads()) for pair in outer] == [(n, 1, 1) for n in range(20)]
+        assert torch.get_num_threads() == 3
+        unfinished = one_core_each(lambda n: n, range(20))
+        next(unfinished)
+        assert torch.get_num_threads() == 1
+        unfinished.close()
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_one_core_each_takes_few_items_ahead():
     taken = []
 
@@ -27,7 +44,8 @@ def test_one_core_each_takes_few_items_ahead():
             taken.append(n)
             yield n
 
+    cores = torch.get_num_threads()
     outcomes = one_core_each(lambda n: n, items())
     assert next(outcomes) == 0
-    assert len(taken) <= 2 * torch.get_num_threads() + 1
+    assert len(taken) <= 2 * cores + 1
     outcomes.close()
