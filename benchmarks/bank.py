@@ -1,10 +1,10 @@
 """Coresets and nearest neighbours: plain versions and `adlib.bank` in one run, with covering radii and peak memory.
 
-    python benchmarks/bank.py [--bottle FOLDER] [--mtd FOLDER] [--points 40000] [--size 2000] [--rounds 3]
+    python benchmarks/bank.py [--bottle FOLDER] [--mtd FOLDER] [--tire FOLDER] [--points 40000] [--size 2000]
 
-FOLDER: the folders of MVTec AD and of Magnetic Tile Defects. Their good images become EfficientNet-Lite0 patches, 256
-pixels cropped to 224. The whole sets are also subsampled, by `adlib` alone, with and without products in bfloat16: the
-plain version takes many minutes there.
+FOLDER: the folders of MVTec AD, of Magnetic Tile Defects and of the RGB images of MVTec 3D-AD. Their good images become
+EfficientNet-Lite0 patches, 256 pixels cropped to 224. All patches of the first two are also subsampled, by `adlib`
+alone, with and without products in bfloat16: the plain version takes many minutes there.
 Neighbours are also sought in coresets of 10% (tiles: also 1%), one test image in eight after the other, by `nearest`
 and by `BankIndex`, which excludes blocks of the bank. --weights FILE adds ResNet-18 (layers 2 and 3) on `bottle`.
 Without --bottle the features are generated: clusters with a decaying spectrum. Further cases are Gaussian noise, points
@@ -204,6 +204,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bottle", help="folder of MVTec AD with its category bottle")
     parser.add_argument("--mtd", help="folder of Magnetic Tile Defects")
+    parser.add_argument("--tire", help="folder of the RGB images of MVTec 3D-AD with its category tire")
     parser.add_argument("--weights", help="file of ResNet-18's weights")
     parser.add_argument("--points", type=int, default=40_000, help="use at most this many points, chosen at random")
     parser.add_argument("--size", type=int, default=2_000, help="number of centres")
@@ -236,6 +237,8 @@ def main() -> None:
                 compare_real_neighbours(options.bottle, "bottle", weights, [0.1], options.rounds)
         if options.mtd:
             compare_real_neighbours(options.mtd, "mtd", None, [0.01, 0.1], options.rounds)
+        if options.tire:
+            compare_real_neighbours(options.tire, "tire", None, [0.1], options.rounds)
     if options.only in (None, "whole"):
         if bottle is not None:
             subsample_whole("bottle", bottle, 0.1, options.rounds)

@@ -7,8 +7,9 @@ by one. The weights are the same file for both. anomalib's data module, engine a
 maps come from its preprocessor and model, called image by image, without writing images or metrics. Its defaults are
 otherwise kept: 9 neighbours reweight its image score, which adlib is told to do, too; its coreset works on a random
 projection. FOLDER: where anomalib was installed beside this environment, such as by `pip install --target`.
-fit: seconds from the files to the bank; image: milliseconds from a file to score and map; both also as processor time
-over all cores. memory: largest resident size of the process. Needs a machine without other work, and Linux or macOS.
+fit: seconds from the files to the bank; the network is loaded before, in both. image: milliseconds from a file to score
+and map. Both also as processor time over all cores. memory: largest resident size of the process. Needs a machine
+without other work, and Linux or macOS.
 """
 
 import argparse
@@ -42,6 +43,7 @@ def adlib_patchcore(data: str, weights: str, coreset: float) -> tuple[Callable, 
         coreset=coreset,
         reweight=9,
     )
+    detector.network()
 
     def score(path: Path) -> tuple:
         predictions = detector.predict([path])
