@@ -139,7 +139,7 @@ STUDIES = {
             "vit_tiny_patch16": [(UPRIGHT, (1, 4)), (TURNED, (1, 4))],
             "efficientnet_lite0": [(UPRIGHT, (1, 4)), (TURNED, (1, 4))],
             SALIENCY: [
-                (UPRIGHT | WHOLE, (1, 4)),
+                (UPRIGHT | WHOLE, (1, 4, 32)),
                 (TURNED | WHOLE, (1,)),
                 (UPRIGHT | WHOLE | MASKED, (1, 4)),
             ],

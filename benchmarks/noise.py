@@ -15,8 +15,8 @@ good images. Images have 256 pixels on `bottle` and 128 elsewhere, where more wo
 
 Each training set is one fit; its images are scored once and evaluated by both conventions of `adlib.data.noise`. Pixel
 metrics are left out on `mtd`, where they would take longer than the fits. AnomalyDINO learns from all images, with
-ViT-Tiny/16, whose weights --vit names, at 256 pixels; PaDiM has 128 on `bottle`, too. A run whose rows are in the table
-is skipped, so a stopped call resumes. The last form prints the stored table.
+ViT-Tiny/16, whose weights --vit names, at 256 pixels; PaDiM and the trained methods have 128 on `bottle`, too. A run
+whose rows are in the table is skipped, so a stopped call resumes. The last form prints the stored table.
 """
 
 import argparse
@@ -50,6 +50,9 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "patchcore_committee": ("patchcore", {}),
     "patchcore_committee_oracle": ("patchcore", {}),
     "patchcore_refit": ("patchcore", {}),
+    # Trained methods: as many batches as fit into a minute on one core.
+    "stfpm": ("stfpm", {"resize": 128, "steps": 120}),
+    "reverse_distillation": ("reverse_distillation", {"resize": 128, "steps": 300}),
     "anomalydino": ("anomalydino", {"backbone": "vit_tiny_patch16", "rotate": False, "mask": "never", "resize": 256}),
 }
 DROP = 0.15  # of the training images, by a committee or in rounds: SoftPatch's fraction of the patches
