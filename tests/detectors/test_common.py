@@ -72,8 +72,11 @@ SMALL = {
 LONG = {
     "autoencoder",
     "cflow",
+    "cutpaste",
+    "devnet",
     "draem",
     "fastflow",
+    "maeday",
     "patch_svdd",
     "reverse_distillation",
     "stfpm",
