@@ -50,7 +50,7 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "patchcore_committee": ("patchcore", {}),
     "patchcore_committee_oracle": ("patchcore", {}),
     "patchcore_refit": ("patchcore", {}),
-    # Trained methods: as many batches as fit into a minute on one core.
+    # Trained methods: half a minute of one core a fit.
     "stfpm": ("stfpm", {"resize": 128, "steps": 120}),
     "reverse_distillation": ("reverse_distillation", {"resize": 128, "steps": 300}),
     "anomalydino": ("anomalydino", {"backbone": "vit_tiny_patch16", "rotate": False, "mask": "never", "resize": 256}),
